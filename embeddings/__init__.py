@@ -1,0 +1,1 @@
+"""Knowledge-graph embeddings and the song encoder that recall and ranking share."""

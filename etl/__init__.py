@@ -1,0 +1,1 @@
+"""From SQL tables to the lake: extraction, cleaning, sequences, triples."""

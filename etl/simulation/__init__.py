@@ -1,0 +1,1 @@
+"""The simulated music service: catalogue, listeners and their behaviour, written as source tables."""

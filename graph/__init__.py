@@ -1,0 +1,1 @@
+"""The knowledge graph: ontology, Cypher stores, projection, multi-hop recall kernels and paths."""

@@ -1,0 +1,1 @@
+"""The application: settings, steps, command line, batch jobs, evaluation."""

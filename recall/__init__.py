@@ -1,0 +1,1 @@
+"""Recall routes, vector search and the merge of their candidates."""

@@ -1,0 +1,59 @@
+"""What a model may see: the house at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from etl.behaviours import PLAYED, POSITIVE
+from etl.catalogue import Catalogue
+from etl.events import Events
+from graph.projection import Projection
+
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything known at `now`, and nothing later."""
+
+    catalogue: Catalogue
+    events: Events
+    """Events before `now`, in time order."""
+    projection: Projection
+    """Facts valid at `now`."""
+    now: int
+    """Unix seconds."""
+    ordinal: bool = False
+    """True where times of the source give order only (`split` last or random): ages count the user's own events, not days."""
+    vectors: npt.NDArray[np.float32] | None = None
+    """Knowledge-graph embeddings `[n_nodes, dim]` of the projection's nodes, where they have been trained."""
+    seed: int = 0
+
+    @cached_property
+    def positives(self) -> Events:
+        """Positive events on songs, in time order."""
+        return self.events.of(*POSITIVE).of_songs(self.catalogue.n_songs)
+
+    @cached_property
+    def plays(self) -> Events:
+        """Plays of songs (each play once, whatever was derived from it), in time order."""
+        heard = self.events.of(*PLAYED).of_songs(self.catalogue.n_songs)
+        # A derived full_play or skip follows its play and shares its source row: keep the first of each source.
+        first = np.ones(len(heard), dtype=bool)
+        first[1:] = heard.source[1:] != heard.source[:-1]
+        return heard.take(first)
+
+    def age(self, events: Events) -> npt.NDArray[np.float64]:
+        """Age of each event `[n_events]`: days before `now`, or, where time is ordinal, how many later events its user has in `events`."""
+        if not self.ordinal:
+            return (self.now - events.ts) / SECONDS_PER_DAY
+        order = np.lexsort((np.arange(len(events)), events.user))
+        users = events.user[order]
+        last = np.searchsorted(users, users, side="right")
+        age = np.empty(len(events), dtype=np.float64)
+        age[order] = last - 1 - np.arange(len(events))
+        return age
