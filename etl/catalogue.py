@@ -26,14 +26,17 @@ class Catalogue:
 
     @property
     def n_songs(self) -> int:
+        """Number of songs."""
         return self.songs.height
 
     @property
     def n_entities(self) -> int:
+        """Number of entities, songs included."""
         return self.entities.height
 
     @property
     def n_users(self) -> int:
+        """Number of users."""
         return self.users.height
 
     @cached_property

@@ -40,6 +40,7 @@ class Projection:
 
     @property
     def n_nodes(self) -> int:
+        """Number of nodes."""
         return len(self.keys)
 
     @property
