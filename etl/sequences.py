@@ -57,10 +57,12 @@ class BehaviourSequences:
     def end(self, users: npt.NDArray[np.integer], before: npt.NDArray[np.integer] | None = None) -> npt.NDArray[np.int64]:
         """`[n]` exclusive end, in the columns, of what each user had done strictly before event position `before` (None: everything)."""
         if before is None:
-            return self.offsets[users + 1]
+            ends: npt.NDArray[np.int64] = self.offsets[users + 1]
+            return ends
         # (user, event) pairs are sorted lexicographically, so one key per pair makes the search of all rows one searchsorted.
         wanted = users.astype(np.int64) * self._span + np.clip(before, 0, self._span - 1)
-        return np.searchsorted(self._key, wanted).astype(np.int64)
+        found: npt.NDArray[np.int64] = np.searchsorted(self._key, wanted).astype(np.int64)
+        return found
 
     @cached_property
     def _span(self) -> int:

@@ -1,0 +1,157 @@
+"""Reject rules: every row of a source table is kept, or set aside with one reason. Nothing vanishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from etl.contract import Column, Table
+from etl.errors import UserError
+from etl.lake import REJECTED_SCHEMA
+from etl.typed_columns import ROW, typed, unreadable
+
+LONGEST_EXAMPLE = 200
+Known = Mapping[str, pl.Series]
+"""Kind of entity → ids that exist. A kind without an entry has no table of its own: any id names one."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One reject rule: rows for which `fails` is true are set aside for `reason`."""
+
+    reason: str
+    fails: pl.Expr
+
+
+@dataclass
+class Ledger:
+    """What was read and what was set aside. An optional value set aside alone counts under `table.column`."""
+
+    read: dict[str, int] = field(default_factory=dict)
+    rejected: list[pl.DataFrame] = field(default_factory=list)
+
+    def set_aside(self, name: str, key: Sequence[str], raw: pl.DataFrame, marked: pl.DataFrame) -> None:
+        """Note the rows of `raw` that `marked` names (`ROW`, `reason`), with the values of their `key` columns."""
+        if marked.is_empty():
+            return
+        rows = raw[marked[ROW]]
+        present = [column for column in key if column in raw.columns]
+        keys = pl.concat_str([pl.col(column).cast(pl.String, strict=False).fill_null("") for column in present], separator="|")
+        columns = {"table": pl.lit(name), "reason": pl.lit(marked["reason"]), "key": keys, "row": pl.struct(pl.all()).struct.json_encode()}
+        self.rejected.append(rows.select(**columns).cast(REJECTED_SCHEMA))  # type: ignore[arg-type]
+
+    def table(self) -> pl.DataFrame:
+        """All that was set aside: `table` in the order of reading, then by reason, key, row."""
+        frames = [frame.sort("reason", "key", "row") for frame in self.rejected]
+        whole = pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *frames])
+        place = pl.col("table").replace_strict({name: i for i, name in enumerate(self.read)}, return_dtype=pl.Int64)
+        return whole.sort(place, "reason", "key", "row", maintain_order=True)
+
+    def limit(self, max_rejected: float) -> None:
+        """Stop where too much of a table was set aside.
+
+        Raises:
+            UserError: the rejected share of one table is above `max_rejected`.
+        """
+        rejected = self.table()
+        for name, read in self.read.items():
+            rows = rejected.filter(pl.col("table") == name)
+            if rows.height > max_rejected * read:
+                raise UserError(_too_many(name, read, rows, max_rejected))
+
+
+def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks: Check, key: Sequence[str] | None = None) -> pl.DataFrame:
+    """Typed rows of `raw` that pass every rule, in source order; the others go to `ledger`, each under its first failing rule.
+
+    Args:
+        table: contract of the table.
+        raw: its rows as they came.
+        ledger: takes the counts and the rejected rows.
+        known: ids that references may name.
+        checks: rules of this table alone, tried between the values' own rules and the references.
+        key: columns that name a row in the ledger; default the table's key.
+    """
+    ledger.read[table.name] = raw.height
+    named = table.key if key is None else key
+    rules = [*_value_checks(table), *checks, *_reference_checks(table, known)]
+    frame = typed(raw, table)
+    marked = frame.with_columns(reason=pl.coalesce(pl.when(rule.fails.fill_null(False)).then(pl.lit(rule.reason)) for rule in rules))
+    good = marked.filter(pl.col("reason").is_null())
+    first = good.with_columns(duplicate_key(table)).unique(f"duplicate {table.name}", keep="first", maintain_order=True)
+    repeated = good.join(first.select(ROW), on=ROW, how="anti", maintain_order="left").with_columns(reason=pl.lit("duplicate key"))
+    ledger.set_aside(table.name, named, raw, pl.concat([marked.filter(pl.col("reason").is_not_null()), repeated]))
+    kept = first.drop("reason", f"duplicate {table.name}")
+    for column in table.columns:
+        if unreadable(column.name) in kept.columns:
+            _set_aside_values(table, column, raw, kept, ledger)
+    return kept.drop([unreadable(column.name) for column in table.columns], strict=False)
+
+
+def duplicate_key(table: Table) -> pl.Expr:
+    """What no two rows share. A row without a key of one column (an event without id) is compared in all contract columns but `count`."""
+    if len(table.key) > 1 or any(column.required for column in table.columns if column.name in table.key):
+        return pl.struct(table.key).alias(f"duplicate {table.name}")
+    whole = [name for name in table.names if name not in (*table.key, "count", "is_organic")]
+    unnamed = pl.col(table.key[0]).is_null()
+    return pl.struct(*table.key, *(pl.when(unnamed).then(pl.col(name)).alias(name) for name in whole)).alias(f"duplicate {table.name}")
+
+
+def drop_unknown_links(table: Table, frame: pl.DataFrame, raw: pl.DataFrame, ledger: Ledger, known: Known) -> pl.DataFrame:
+    """`frame` with its loose references emptied where they name an unknown entity; each such link goes to `ledger` alone."""
+    for column in table.columns:
+        if not column.loose or column.refers not in known:
+            continue
+        dangling = _dangling(column, known)
+        ledger.read[f"{table.name}.{column.name}"] = frame[column.name].count()
+        marked = frame.filter(dangling).select(ROW, reason=pl.lit(f"dangling {column.name}"))
+        ledger.set_aside(f"{table.name}.{column.name}", table.key, raw, marked)
+        frame = frame.with_columns(pl.when(~dangling).then(column.name).alias(column.name))
+    return frame
+
+
+def _value_checks(table: Table) -> list[Check]:
+    missing, unread, bounds = [], [], []
+    for column in table.columns:
+        value = pl.col(column.name)
+        if column.required and column.type not in ("id", "text"):
+            unread.append(Check(f"unreadable {column.name}", pl.col(unreadable(column.name))))
+        if column.required:
+            missing.append(Check(f"missing {column.name}", value.is_null()))
+        if column.bounds == "not negative":
+            bounds.append(Check(f"negative {column.name}", value < 0))
+        if column.bounds == "positive":
+            bounds.append(Check(f"{column.name} not above 0", value <= 0))
+        if column.bounds == "share":
+            bounds.append(Check(f"{column.name} outside (0, 1]", (value <= 0) | (value > 1)))
+    return [*unread, *missing, *bounds]
+
+
+def _reference_checks(table: Table, known: Known) -> list[Check]:
+    strict = [column for column in table.columns if column.refers in known and not column.loose]
+    return [Check(f"dangling {column.name}", _dangling(column, known)) for column in strict]
+
+
+def _dangling(column: Column, known: Known) -> pl.Expr:
+    value = pl.col(column.name)
+    return (value.is_not_null() & ~value.is_in(known[str(column.refers)].implode())).fill_null(False)
+
+
+def _set_aside_values(table: Table, column: Column, raw: pl.DataFrame, kept: pl.DataFrame, ledger: Ledger) -> None:
+    bad = kept.filter(pl.col(unreadable(column.name)))
+    if bad.is_empty():
+        return
+    name = f"{table.name}.{column.name}"
+    ledger.read[name] = kept[column.name].count() + bad.height
+    ledger.set_aside(name, table.key, raw, bad.select(ROW, reason=pl.lit(f"unreadable {column.name}")))
+
+
+def _too_many(name: str, read: int, rows: pl.DataFrame, limit: float) -> str:
+    reasons = rows["reason"].value_counts(sort=True)
+    reason = reasons.sort("count", "reason", descending=[True, False])["reason"][0]
+    example = str(rows.filter(pl.col("reason") == reason)["row"][0])[:LONGEST_EXAMPLE]
+    return (
+        f"`{name}`: {rows.height:,} of {read:,} rows rejected ({rows.height / read:.1%}, the limit is {limit:.1%}), "
+        f"mostly {reason!r}, like {example}; mend the source, or raise max_rejected under [etl]"
+    )

@@ -1,0 +1,40 @@
+"""The named rules of cleaning: what a full play is, what a skip is, what counts as the future."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from etl.errors import UserError
+
+
+@dataclass(frozen=True)
+class CleaningRules:
+    """Settings of `[etl]`. Milliseconds and seconds are named in each; shares are of 1."""
+
+    full_play_share: float = 0.8
+    """A play of at least this share of the song's duration is a full play."""
+    skip_ms: int = 30_000
+    """A play shorter than this …"""
+    skip_share: float = 0.5
+    """… and of less than this share of the duration is a skip."""
+    unknown_length: Literal["full_play", "none"] = "full_play"
+    """What a play says whose share is unknown (no `play_ms`, or no `duration_ms` and at least `skip_ms` heard)."""
+    derive: Literal["absent", "never"] = "absent"
+    """Derive `full_play` and `skip` each where the source has no event of that name, or never."""
+    future_tolerance: int = 86_400
+    """Seconds after the extraction from which a time is in the future."""
+    released_by_share: float = 0.5
+    """An album is released by the artists who sing at least this share of its songs."""
+
+    def __post_init__(self) -> None:
+        for name in ("full_play_share", "skip_share", "released_by_share"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise UserError(f"[etl] {name} = {getattr(self, name)}: give a share above 0 and up to 1")
+        for name in ("skip_ms", "future_tolerance"):
+            if getattr(self, name) < 0:
+                raise UserError(f"[etl] {name} = {getattr(self, name)}: give 0 or more")
+        if self.unknown_length not in ("full_play", "none"):
+            raise UserError(f'[etl] unknown_length = {self.unknown_length!r}: give "full_play" or "none"')
+        if self.derive not in ("absent", "never"):
+            raise UserError(f'[etl] derive = {self.derive!r}: give "absent" or "never"')

@@ -1,0 +1,198 @@
+"""Extraction: the tables of the source contract out of any database that SQLAlchemy speaks to, as columns."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import sqlalchemy as sa
+
+from etl.connection import begin_snapshot, make_engine, plain_errors, sqlite_path
+from etl.contract import TABLES, Table
+from etl.errors import UserError
+from etl.raw_columns import concat_chunks, frame_of_rows
+
+CHUNK_ROWS: Final = 100_000
+QUERY: Final = re.compile(r"\s*(select|with|values)\b|\s*\(", re.IGNORECASE)
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much is done, and the total."""
+
+
+class Source:
+    """A user's database: where the tables of the contract are found and how they are read. It is only ever read."""
+
+    def __init__(self, url: str, tables: Mapping[str, str] | None = None) -> None:
+        """Name the database and where its tables are; nothing is opened yet.
+
+        Args:
+            url: SQLAlchemy URL with its secrets filled in.
+            tables: contract table → table, view (`schema.name` allowed) or SELECT; a table without an entry keeps
+                its own name, one with an empty entry is left out.
+
+        Raises:
+            UserError: the URL cannot be read, has no driver, or `tables` names a table that the contract does not have.
+        """
+        self.tables = dict(tables or {})
+        for name in self.tables:
+            if name not in TABLES:
+                raise UserError(f"[source.tables] names {name!r}, which is no table of the source contract{_nearest(name, TABLES)}")
+        self._engine = make_engine(url)
+
+    @property
+    def url(self) -> sa.URL:
+        """The parsed URL, password included: never print it."""
+        return self._engine.url
+
+    @property
+    def safe_url(self) -> str:
+        """The URL with its password hidden."""
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def open(self) -> Iterator[Reader]:
+        """One read-only transaction on the database, its tables and columns checked against the contract.
+
+        Raises:
+            UserError: the database is missing, is none, refuses, or lacks a required table or column; each in one line.
+        """
+        database = sqlite_path(self.url)
+        if database is not None and not database.is_file():
+            raise UserError(f"no database file at {database}: check [source] url")
+        with plain_errors("cannot open", self.url), self._engine.connect() as connection:
+            begin_snapshot(connection)
+            yield Reader(self, connection)
+
+    def fingerprint(self) -> str:
+        """Cheap identity of the present content.
+
+        SQLite: size and time of change of its file and write-ahead log, wherever it lies. Servers: the number of rows of every
+        table and the last `ts` of events.
+        """
+        database = sqlite_path(self.url)
+        if database is not None and database.is_file():
+            parts = [_file_state(database), _file_state(Path(f"{database}-wal"))]
+        else:
+            with self.open() as reader:
+                parts = [f"{name} {reader.count(name)}" for name in reader.layout] + [f"last {reader.last_event()}"]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+class Reader:
+    """The tables of one open source."""
+
+    def __init__(self, source: Source, connection: sa.Connection) -> None:
+        self._source = source
+        self._connection = connection
+        self._quote = connection.dialect.identifier_preparer.quote
+        self._from: dict[str, str] = {}
+        self.layout: dict[str, dict[str, str]] = {}
+        """Present tables in the contract's order → contract column (extras too) → the source's own name of it."""
+        for table in TABLES.values():
+            self._find(table)
+        self._require()
+
+    def read(self, name: str, progress: Progress | None = None) -> pl.DataFrame:
+        """All rows of a present table in source order, as they are: contract columns in their order, then the extras."""
+        columns = self.layout[name]
+        chosen = ", ".join(self._quote(own) for own in columns.values())
+        total = self.count(name) if progress and not self._is_query(name) else 0
+        chunks: list[pl.DataFrame] = []
+        done = 0
+        with plain_errors(f"cannot read `{name}` from", self._source.url):
+            result = self._execute(f"SELECT {chosen} FROM {self._from[name]}", stream=True)
+            for rows in result.partitions(CHUNK_ROWS):
+                chunks.append(frame_of_rows(rows, list(columns)))
+                done += len(rows)
+                if progress:
+                    progress(f"read {name}", done, max(total, done))
+        return concat_chunks(chunks, list(columns))
+
+    def count(self, name: str) -> int:
+        """Number of rows of a present table."""
+        return int(self._scalar(name, "COUNT(*)"))
+
+    def last_event(self) -> str:
+        """Largest `ts` of events as the source writes it."""
+        return str(self._scalar("events", f"MAX({self._quote(self.layout['events']['ts'])})"))
+
+    def _find(self, table: Table) -> None:
+        """Where the table is and which of its columns are there."""
+        given = self._source.tables.get(table.name)
+        if given == "" or (given is None and not self._exists(table.name)):
+            return
+        self._from[table.name] = self._from_clause(table.name, given or table.name)
+        with plain_errors(f"`{table.name}` of [source.tables] cannot be read from", self._source.url):
+            own = list(self._execute(f"SELECT * FROM {self._from[table.name]} WHERE 1 = 0").keys())
+        by_name = {column.lower(): column for column in reversed(own)}
+        found = {column: by_name[column] for column in table.names if column in by_name}
+        if table.extras:
+            found |= {column: column for column in own if column.lower() not in table.names}
+        self.layout[table.name] = found
+
+    def _from_clause(self, name: str, given: str) -> str:
+        if self._is_query(name):
+            return f"(\n{given.strip().rstrip(';')}\n) source_rows"
+        if self._exists(given):
+            return self._quote(given)
+        schema, _, table = given.rpartition(".")
+        if schema and self._exists(table, schema):
+            return f"{self._quote(schema)}.{self._quote(table)}"
+        near = _nearest(given, self._names())
+        raise UserError(f"no table or view {given!r} in {self._source.safe_url}: correct `{name}` under [source.tables]{near}")
+
+    def _is_query(self, name: str) -> bool:
+        return QUERY.match(self._source.tables.get(name, "")) is not None
+
+    def _exists(self, table: str, schema: str | None = None) -> bool:
+        return bool(sa.inspect(self._connection).has_table(table, schema=schema))
+
+    def _names(self) -> list[str]:
+        inspector = sa.inspect(self._connection)
+        return sorted({*inspector.get_table_names(), *inspector.get_view_names()})
+
+    def _require(self) -> None:
+        """Every required table and column is there, or one line names what is not."""
+        where = self._source.safe_url
+        tables = [table.name for table in TABLES.values() if table.required and table.name not in self.layout]
+        if tables:
+            raise UserError(f"{where} has no table {_listed(tables)}: [source.tables] can name the table, view or SELECT that holds it")
+        gaps = {
+            name: [column.name for column in TABLES[name].columns if column.required and column.name not in self.layout[name]]
+            for name in self.layout
+        }
+        gaps = {name: missing for name, missing in gaps.items() if missing}
+        if gaps:
+            said = "; ".join(f"`{name}` has no column {_listed(missing)}" for name, missing in gaps.items())
+            name, missing = next(iter(gaps.items()))
+            example = f'{name} = "SELECT *, your_column AS {missing[0]} FROM your_table"'
+            raise UserError(f"{where}: {said}; [source.tables] can map it, like {example}")
+
+    def _scalar(self, name: str, expression: str) -> Any:
+        with plain_errors(f"cannot read `{name}` from", self._source.url):
+            return self._execute(f"SELECT {expression} FROM {self._from[name]}").scalar()
+
+    def _execute(self, statement: str, *, stream: bool = False) -> sa.CursorResult[Any]:
+        # no_parameters: a driver then takes a % or : of the user's SELECT as it stands.
+        options = {"no_parameters": True, "stream_results": stream}
+        return self._connection.exec_driver_sql(statement, execution_options=options)
+
+
+def _file_state(path: Path) -> str:
+    if not path.is_file() or path.stat().st_size == 0:
+        return "none"
+    return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
