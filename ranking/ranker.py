@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
@@ -29,6 +29,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Examples:
+        """Examples at `rows` (mask, indices or slice), in that order."""
+        return Examples(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 class Ranker(Protocol):

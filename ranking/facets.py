@@ -1,0 +1,60 @@
+"""What a song is, for rankers: itself and its facets in the graph, under a vocabulary that outlives the snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+
+from graph.projection import Projection
+
+FACETS: Final = ("SUNG_BY", "IN_ALBUM", "HAS_STYLE", "IN_LANGUAGE", "FROM_ERA", "TAGGED")
+"""Relations from a song to its facets: artists, album, styles, language, era, tags."""
+
+
+@dataclass(frozen=True)
+class FacetVocabulary:
+    """Keys of the nodes that a model has parameters for; code 0 is every other node. Codes survive a change of node ids."""
+
+    keys: pl.Series
+    """`[size - 1]` keys; the code of `keys[i]` is `i + 1`."""
+
+    @classmethod
+    def of(cls, projection: Projection, songs: npt.NDArray[np.integer]) -> Self:
+        """The given songs, and every facet that any song has."""
+        nodes = [songs.astype(np.int64)] + [projection.facet(relation)[1].astype(np.int64) for relation in FACETS]
+        return cls(pl.Series("key", projection.keys[np.unique(np.concatenate(nodes))].tolist(), dtype=pl.String))
+
+    @property
+    def size(self) -> int:
+        """Number of codes, 0 included."""
+        return len(self.keys) + 1
+
+    def codes(self, projection: Projection) -> npt.NDArray[np.int32]:
+        """Code of every node `[n_nodes]` of a projection."""
+        known = pl.DataFrame({"key": self.keys}).with_row_index("code", offset=1)
+        nodes = pl.DataFrame({"key": pl.Series(projection.keys.tolist(), dtype=pl.String)})
+        joined = nodes.join(known, on="key", how="left", maintain_order="left")
+        return joined["code"].fill_null(0).to_numpy().astype(np.int32)
+
+
+def song_facets(projection: Projection, vocabulary: FacetVocabulary) -> sp.csr_matrix:
+    """`[n_songs, vocabulary.size]` float32: the song itself 1, and each of its n facets of one relation 1/n. Unknown nodes are left out."""
+    n_songs = projection.n_songs
+    codes = vocabulary.codes(projection)
+    songs, columns, weights = [np.arange(n_songs)], [codes[:n_songs]], [np.ones(n_songs)]
+    for relation in FACETS:
+        offsets, targets = projection.facet(relation)
+        n_of_song = np.diff(offsets)
+        songs.append(np.repeat(np.arange(n_songs), n_of_song))
+        columns.append(codes[targets])
+        weights.append(1.0 / np.repeat(n_of_song, n_of_song))
+    song, column, weight = np.concatenate(songs), np.concatenate(columns), np.concatenate(weights).astype(np.float32)
+    known = column > 0
+    matrix = sp.csr_matrix((weight[known], (song[known], column[known])), shape=(n_songs, vocabulary.size), dtype=np.float32)
+    matrix.sort_indices()
+    return matrix
