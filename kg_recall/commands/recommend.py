@@ -1,0 +1,79 @@
+"""`recommend` for one user and `batch` for all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from etl.errors import UserError
+from kg_recall.batch import FIELDS, chosen_users, write_batch
+from kg_recall.commands.options import DEFAULT_CONFIG, SCENARIOS, Config, Quiet, Repeats, Scenario, chosen, chosen_repeats
+from kg_recall.context import Context
+from kg_recall.listing import list_lines
+
+User = Annotated[str, typer.Argument(metavar="USER", help="A user_id of the source.")]
+Length = Annotated[int, typer.Option("-k", min=1, help="How many items a user gets.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show the path behind every item as well.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print an array with the fields of `batch`.")]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where the lists go.")]
+Users = Annotated[Path | None, typer.Option("--users", metavar="FILE", help="One user_id a line; default: every user.")]
+Engine = Annotated[str, typer.Option("--engine", metavar="local", help="What does the work.")]
+
+
+def recommend(
+    user: User,
+    k: Length = 20,
+    scenario: Scenario = "daily",
+    repeats: Repeats = None,
+    explain: Explain = False,
+    as_json: AsJson = False,
+    config: Config = DEFAULT_CONFIG,
+    quiet: Quiet = False,
+) -> None:
+    """A user's list: rank, title, artist, score, the routes that found it, and why."""
+    chosen("scenario", scenario, SCENARIOS)
+    context = Context.open(config, quiet=quiet)
+    allowed = chosen_repeats(repeats, context.settings.recommend.repeats)
+    context.serving()
+    row = context.lake().catalogue.user(user)
+    if row is None:
+        raise UserError(f"unknown user {user!r}: neither users nor events of {context.settings.source.url} name it")
+    from kg_recall.recommender import Recommender
+
+    with context.progress.task("recommend"):
+        frame = Recommender.load(context).recommend(np.array([row], dtype=np.int32), k, scenario, allowed)
+    if as_json:
+        typer.echo(json.dumps(frame.select(FIELDS).to_dicts(), ensure_ascii=False, indent=2))
+    elif frame.is_empty():
+        typer.echo(f"nothing to recommend to {user} for {scenario}")
+    else:
+        typer.echo("\n".join(list_lines(frame, explain=explain)))
+
+
+def batch(
+    out: Out,
+    scenario: Scenario = "daily",
+    k: Length = 100,
+    users: Users = None,
+    engine: Engine = "local",
+    repeats: Repeats = None,
+    config: Config = DEFAULT_CONFIG,
+    quiet: Quiet = False,
+) -> None:
+    """Lists for all users into one Parquet file, written whole or not at all."""
+    chosen("scenario", scenario, SCENARIOS)
+    chosen("engine", engine, ("local",))
+    context = Context.open(config, quiet=quiet)
+    allowed = chosen_repeats(repeats, context.settings.recommend.repeats)
+    context.serving()
+    rows = chosen_users(context.lake().catalogue, users)
+    from kg_recall.recommender import Recommender
+
+    recommender = Recommender.load(context)
+    written = write_batch(recommender, rows, out, k=k, scenario=scenario, repeats=allowed, progress=context.progress)
+    if not quiet:
+        typer.echo(f"{written:,} rows for {len(rows):,} users in {out}")

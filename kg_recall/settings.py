@@ -1,0 +1,259 @@
+"""The typed settings of `kg-recall.toml`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, create_model, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from etl.errors import UserError
+from kg_recall.errors import SECRETS
+from kg_recall.rooms import ROOMS, room_class
+from kg_recall.settings_errors import config_error
+from kg_recall.source_url import SourceUrl, resolve_url
+
+CONFIG_NAME = "kg-recall.toml"
+
+T = TypeVar("T")
+Share = Annotated[float, Field(gt=0, lt=1)]
+RoomSection = dict[str, Any]
+"""Settings of a room as the file gives them; `Settings.room` makes the room's own dataclass of them."""
+
+
+class Section(BaseModel):
+    """A table of the config: unknown keys are mistakes, values stay as read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSettings(Section):
+    """`[source]`: the database, and which table, view or SELECT stands for each table of the source contract."""
+
+    url: str
+    """Any SQLAlchemy URL; `${NAME}` is taken from the environment."""
+    tables: dict[str, str] = Field(default_factory=dict)
+
+
+class EtlSettings(Section):
+    """`[etl]`: how much may be set aside, and the rules of cleaning."""
+
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of a table's rows that may be set aside before the run stops."""
+    rules: RoomSection = Field(default_factory=dict)
+
+
+class GraphSettings(Section):
+    """`[graph]`: where the Cypher store lives. A Neo4j password comes from KG_RECALL_NEO4J_PASSWORD only."""
+
+    store: Literal["ladybug", "neo4j"] = "ladybug"
+    uri: str = "bolt://localhost:7687"
+    user: str = "neo4j"
+    database: str = "neo4j"
+
+
+class RecommendSettings(Section):
+    """`[recommend]`: what a list holds and how it speaks."""
+
+    repeats: Literal["include", "exclude"] = "include"
+    now: dt.datetime | dt.date | str = ""
+    """Moment of the recommendation, ISO-8601 (UTC where it names no zone); empty: the time of the last accepted event."""
+    language: Literal["en", "zh"] = "en"
+    rerank: RoomSection = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _now_is_a_time(self) -> RecommendSettings:
+        _ = self.now_ts
+        return self
+
+    @property
+    def now_ts(self) -> int | None:
+        """`now` in Unix seconds, or None where it is the last event's."""
+        if self.now == "":
+            return None
+        if isinstance(self.now, str):
+            moment = dt.datetime.fromisoformat(self.now)
+        elif isinstance(self.now, dt.datetime):
+            moment = self.now
+        else:
+            moment = dt.datetime.combine(self.now, dt.time())
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
+
+
+class EvaluateSettings(Section):
+    """`[evaluate]`: how events are split, and whether models are fitted anew on all of them afterwards."""
+
+    split: Literal["time", "last", "random"] = "time"
+    test_share: Share = 0.1
+    valid_share: Share = 0.1
+    refit: bool = True
+    report: RoomSection = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _something_left_to_train_on(self) -> EvaluateSettings:
+        if self.test_share + self.valid_share >= 1:
+            raise ValueError("test_share and valid_share leave nothing to train on: their sum must be less than 1")
+        return self
+
+
+class RecallSettings(Section):
+    """`[recall]`: one table for each route that has settings."""
+
+    graph: RoomSection = Field(default_factory=dict)
+    repeat: RoomSection = Field(default_factory=dict)
+    popular: RoomSection = Field(default_factory=dict)
+    itemcf: RoomSection = Field(default_factory=dict)
+    usercf: RoomSection = Field(default_factory=dict)
+    ease: RoomSection = Field(default_factory=dict)
+    interest: RoomSection = Field(default_factory=dict)
+    merge: RoomSection = Field(default_factory=dict)
+
+
+class RoutesSettings(Section):
+    """`[routes]`: which routes are on."""
+
+    popular: bool = True
+    repeat: bool = True
+    itemcf: bool = True
+    usercf: bool = True
+    ease: bool = True
+    graph: bool = True
+    interest: bool = True
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """Names of the routes that are on, in the order of registration."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name))
+
+
+class Secrets(BaseSettings):
+    """What only the environment may hold: KG_RECALL_NEO4J_PASSWORD."""
+
+    model_config = SettingsConfigDict(env_prefix="KG_RECALL_", extra="ignore", frozen=True)
+
+    neo4j_password: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """Everything that `kg-recall.toml` may say, each with its default; only `source.url` is required."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    workspace: Path = Path("kg-recall-workspace")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    source: SourceSettings
+    etl: EtlSettings = Field(default_factory=EtlSettings)
+    graph: GraphSettings = Field(default_factory=GraphSettings)
+    embed: RoomSection = Field(default_factory=dict)
+    routes: RoutesSettings = Field(default_factory=RoutesSettings)
+    recall: RecallSettings = Field(default_factory=RecallSettings)
+    rank: RoomSection = Field(default_factory=dict)
+    cascade: RoomSection = Field(default_factory=dict)
+    recommend: RecommendSettings = Field(default_factory=RecommendSettings)
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The file alone: the environment holds secrets (`Secrets`) and changes nothing else."""
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Settings of the config file at `path`; relative paths in it start at its folder.
+
+        Raises:
+            UserError: no such file, broken TOML, an unknown key or a wrong value: each with its line and its remedy.
+        """
+        text = _read(path)
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"{path} is not valid TOML: {error}; mend that line") from None
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            raise config_error(path, text, error, cls) from None
+        settings._folder = path.resolve().parent
+        for section in filter(settings.section, ROOMS):
+            try:
+                settings.room(section, room_class(section))
+            except ValidationError as error:
+                raise config_error(path, text, error, cls, tuple(section.split("."))) from None
+        settings.source_url()
+        return settings
+
+    @property
+    def workspace_folder(self) -> Path:
+        """The workspace as an absolute path."""
+        return (self._folder / self.workspace.expanduser()).resolve()
+
+    def source_url(self) -> SourceUrl:
+        """The source's URL, with what the environment gives."""
+        return resolve_url(self.source.url, self._folder)
+
+    def neo4j_password(self) -> str:
+        """The password of KG_RECALL_NEO4J_PASSWORD.
+
+        Raises:
+            UserError: the variable is not set.
+        """
+        secret = Secrets().neo4j_password
+        if secret is None:
+            raise UserError(f"the Neo4j server at {self.graph.uri} needs a password: set the environment variable KG_RECALL_NEO4J_PASSWORD")
+        SECRETS.add(secret.get_secret_value())
+        return secret.get_secret_value()
+
+    def section(self, section: str) -> Any:
+        """What the file says in `[section]` (dots between levels)."""
+        value: Any = self
+        for name in section.split("."):
+            value = getattr(value, name)
+        return value
+
+    def plain(self, section: str) -> Any:
+        """`[section]` or a key as plain values for a fingerprint; what a room's section says beside the room's defaults only."""
+        if section in ROOMS:
+            written = self.section(section)
+            return _beside_defaults(written, room_class(section)) if written else {}
+        value = self.section(section)
+        if not isinstance(value, BaseModel):
+            return str(value) if isinstance(value, dt.date | Path) else value
+        return {name: self.plain(f"{section}.{name}") for name in type(value).model_fields}
+
+    def room(self, section: str, kind: type[T]) -> T:
+        """`[section]` as the room's own settings dataclass; keys that the file leaves out keep the room's default.
+
+        Raises:
+            ValidationError: a key or value that `kind` does not take (`load` has already refused it).
+        """
+        # A model around the dataclass hands it `extra = forbid`.
+        model = create_model("Room", __base__=Section, value=(kind, ...))
+        value: T = model(value=self.section(section)).value  # type: ignore[attr-defined]
+        return value
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"no config at {path}: write one with at least [source] url, or name another with -c FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path} ({error}): name a TOML file in UTF-8 with -c FILE") from None
+
+
+def _beside_defaults(written: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
+    """What of `written` differs from the defaults of the dataclass `kind`: naming a default changes no fingerprint."""
+    defaults = dataclasses.asdict(kind())
+    return {key: value for key, value in written.items() if _plain(defaults.get(key)) != value}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as TOML would hold it."""
+    return list(value) if isinstance(value, tuple) else value

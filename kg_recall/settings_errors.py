@@ -1,0 +1,100 @@
+"""What is wrong in a config file, in one line: which key, on which line, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from etl.errors import UserError
+from kg_recall.rooms import ROOMS, room_class
+
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+Location = tuple[str, ...]
+
+
+def config_error(path: Path, text: str, error: ValidationError, model: type[BaseModel], section: Location = ()) -> UserError:
+    """The first mistake of `error` as a `UserError`.
+
+    Args:
+        path: the config file.
+        text: its text, searched for the line.
+        error: what validation found.
+        model: the model of the whole file.
+        section: of a room's settings, where they stand in the file; `error` then says `value` for them.
+    """
+    detail = min(error.errors(), key=lambda found: found["type"] not in UNKNOWN)
+    where = (*section, *(str(part) for part in detail["loc"][1 if section else 0 :]))
+    line = line_of(text, where)
+    place = f"{path}, line {line}" if line else str(path)
+    if detail["type"] in UNKNOWN:
+        return UserError(f"{place}: unknown key {named(where)}{_remedy(where, list(known_keys(model)))}")
+    if detail["type"] == "missing":
+        example = ' as in url = "sqlite:///music.db"' if where[-2:] == ("source", "url") else ""
+        return UserError(f"{place}: {named(where)} is missing: add it{example}")
+    return UserError(f"{place}: {named(where)} {_wrong(detail, where)}")
+
+
+def named(where: Location) -> str:
+    """A key with its section, as a person would write it: `[evaluate] split`."""
+    return f"[{'.'.join(where[:-1])}] {where[-1]}" if len(where) > 1 else where[0] if where else "the file"
+
+
+def line_of(text: str, where: Location) -> int | None:
+    """Line on which the file sets the key (or opens the table) `where`; None where it is written in another form."""
+    table: Location = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+        key = re.match(r"""\s*["']?([\w.-]+)["']?\s*=""", line)
+        if header:
+            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+        here = table if header else (*table, *key[1].split(".")) if key else None
+        if here == where:
+            return number
+    return None
+
+
+def known_keys(model: type[Any], above: Location = ()) -> Iterator[Location]:
+    """Every key that the config takes, tables before what they hold."""
+    for name, kind in _fields(model).items():
+        where = (*above, name)
+        yield where
+        if ".".join(where) in ROOMS:
+            yield from ((*where, field.name) for field in fields(room_class(".".join(where))))
+        elif isinstance(kind, type) and (issubclass(kind, BaseModel) or is_dataclass(kind)):
+            yield from known_keys(kind, where)
+
+
+def _fields(model: type[Any]) -> dict[str, Any]:
+    if issubclass(model, BaseModel):
+        return {name: field.annotation for name, field in model.model_fields.items()}
+    return {field.name: field.type for field in fields(model)}
+
+
+def _remedy(where: Location, known: list[Location]) -> str:
+    """The nearest right key: of the same section, else the same name elsewhere, else one that looks like it."""
+    siblings = {key[-1]: key for key in known if key[:-1] == where[:-1]}
+    elsewhere = {key[-1]: key for key in known}
+    nearest = difflib.get_close_matches(where[-1], siblings, 1, 0.6)
+    if nearest:
+        return f": did you mean {named(siblings[nearest[0]])}?"
+    nearest = difflib.get_close_matches(where[-1], elsewhere, 1, 0.75)
+    if nearest:
+        return f": did you mean {named(elsewhere[nearest[0]])}?"
+    section = f"[{'.'.join(where[:-1])}]" if len(where) > 1 else "the file"
+    return f": {section} takes {', '.join(siblings)}" if siblings else f": {section} takes no keys; remove it"
+
+
+def _wrong(detail: ErrorDetails, where: Location) -> str:
+    """What is wrong with a value and what is allowed; the value itself is shown unless it may hold a secret."""
+    allowed = detail.get("ctx", {}).get("expected")
+    message = f"must be {allowed}" if allowed else re.sub(r"^Input should be|^Value error,", "must be", detail["msg"], count=1)
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    return message if where[-1] == "url" else f"= {detail['input']!r}: {message}"
