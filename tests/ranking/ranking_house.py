@@ -1,10 +1,7 @@
 """A small service with exposures, clocks and a graph, made from a seed."""
 
-from collections.abc import Callable
-
 import numpy as np
 import polars as pl
-import pytest
 
 from etl.behaviours import Behaviour
 from etl.catalogue import Catalogue
@@ -65,13 +62,3 @@ def service(n_users: int = 30, n_exposures: int = 1_500, seed: int = 0) -> Snaps
     source = np.cumsum(step < 2) - 1
     events = events_of(user[row], item[row], behaviour, moment[row], source)
     return Snapshot(known, events, projection, now=int(moment[-1]) + 3_600, seed=seed)
-
-
-@pytest.fixture(scope="session")
-def small_service() -> Snapshot:
-    return service()
-
-
-@pytest.fixture(scope="session")
-def make_service() -> Callable[..., Snapshot]:
-    return service
