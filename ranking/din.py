@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from embeddings.song_encoder import SongEncoder
-from embeddings.training import ProgressCallback, TrainingSettings, generator, train
+from embeddings.training import ProgressCallback, TrainingSettings, generator
+from embeddings.training import train as train_network
 from etl.errors import UserError
 from ranking.auc import gauc, log_loss
 from ranking.din_inputs import DinInputs, ExampleColumns
@@ -51,25 +52,25 @@ class Din:
     def fit(
         self,
         snapshot: Snapshot,
-        train_examples: Examples,
+        train: Examples,
         valid: Examples,
         *,
         epochs: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> None:
-        """Learn from `train_examples`, stop early on `valid`, or after `epochs` where given; then observe `snapshot`.
+        """Learn from `train`, stop early on `valid`, or after `epochs` where given; then observe `snapshot`.
 
         Raises:
             UserError: there are no examples of both kinds to learn from, or none to stop on.
         """
-        _check(train_examples, valid, epochs)
-        self._schema, features = FeatureSchema.fit(snapshot, train_examples)
-        self._vocabulary = FacetVocabulary.of(snapshot.projection, _known_songs(snapshot, train_examples))
+        _check(train, valid, epochs)
+        self._schema, features = FeatureSchema.fit(snapshot, train)
+        self._vocabulary = FacetVocabulary.of(snapshot.projection, _known_songs(snapshot, train))
         inputs = self._inputs_on(snapshot, features)
         self._network = self._new_network(inputs.given.shape[1])
-        learn, held_out = inputs.columns(train_examples), inputs.columns(valid)
+        learn, held_out = inputs.columns(train), inputs.columns(valid)
         occurrences = inputs.occurrences(learn)
-        result = train(
+        result = train_network(
             self._network,
             lambda epoch: _Batches(inputs, learn, self.settings.batch_size, generator(self.seed, epoch)),
             lambda batch: self._loss(batch, occurrences),
@@ -198,11 +199,11 @@ def _known_songs(snapshot: Snapshot, examples: Examples) -> npt.NDArray[np.int64
     return np.union1d(examples.item, snapshot.positives.item).astype(np.int64)
 
 
-def _check(train_examples: Examples, valid: Examples, epochs: int | None) -> None:
-    positives = int(train_examples.label.sum())
-    if positives == 0 or positives == len(train_examples):
+def _check(train: Examples, valid: Examples, epochs: int | None) -> None:
+    positives = int(train.label.sum())
+    if positives == 0 or positives == len(train):
         raise UserError(
-            f"ranking: {len(train_examples)} training examples with {positives} positives, both kinds are needed: "
+            f"ranking: {len(train)} training examples with {positives} positives, both kinds are needed: "
             "add exposures with clicks or plays, or widen [evaluate] valid_share"
         )
     if epochs is None and not len(valid):

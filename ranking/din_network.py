@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ class DinSettings:
     """Mini-batch-aware L2 of id embeddings: a batch shrinks only the ids in it, each by its share of their occurrences."""
     max_epochs: int = 10
     patience: int = 1
-    stop_on: str = "log_loss"
+    stop_on: Literal["log_loss", "gauc"] = "log_loss"
     """Validation metric of early stopping: `log_loss` or `gauc`."""
 
 

@@ -90,26 +90,26 @@ class Logistic:
         self._features: Features
         self._facets: sp.csr_matrix
 
-    def fit(self, snapshot: Snapshot, train_examples: Examples, valid: Examples) -> None:
-        """Learn from `train_examples` with the penalty that is best on `valid`; then observe `snapshot`.
+    def fit(self, snapshot: Snapshot, train: Examples, valid: Examples) -> None:
+        """Learn from `train` with the penalty that is best on `valid`; then observe `snapshot`.
 
         Raises:
             UserError: there are no examples of both kinds to learn from.
         """
-        positives = int(train_examples.label.sum())
-        if positives == 0 or positives == len(train_examples):
+        positives = int(train.label.sum())
+        if positives == 0 or positives == len(train):
             raise UserError(
-                f"ranking: {len(train_examples)} training examples with {positives} positives, both kinds are needed: "
+                f"ranking: {len(train)} training examples with {positives} positives, both kinds are needed: "
                 "add exposures with clicks or plays, or widen [evaluate] valid_share"
             )
-        self._schema, self._features = FeatureSchema.fit(snapshot, train_examples)
-        self._vocabulary = FacetVocabulary.of(snapshot.projection, np.unique(train_examples.item))
+        self._schema, self._features = FeatureSchema.fit(snapshot, train)
+        self._vocabulary = FacetVocabulary.of(snapshot.projection, np.unique(train.item))
         self._snapshot, self._facets = snapshot, song_facets(snapshot.projection, self._vocabulary)
-        learn, held_out = self._design(train_examples), self._design(valid)
+        learn, held_out = self._design(train), self._design(valid)
         weights = np.zeros(learn.width)
         losses, found = [], []
         for l2 in sorted(self.settings.l2, reverse=True):  # from the strongest on, each from the last one's weights
-            weights = _fitted(learn, train_examples.label, l2, weights, self.settings.max_iterations)
+            weights = _fitted(learn, train.label, l2, weights, self.settings.max_iterations)
             found.append(weights)
             losses.append(log_loss(valid.label, held_out.logits(weights)))
         best = int(np.nanargmin(losses)) if len(valid) else 0
