@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +34,13 @@ SCHEMA: Final = pa.schema(
 """Columns of a batch, in order."""
 FIELDS: Final = SCHEMA.names
 USERS_AT_ONCE: Final = 1024
+Repeats = Literal["include", "exclude"]
 
 
 class Recommends(Protocol):
     """What a batch asks for lists."""
 
-    def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str, repeats: str) -> pl.DataFrame:
+    def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str, repeats: Repeats) -> pl.DataFrame:
         """Lists of `users` `[n]` (rows of the catalogue) in the columns of `SCHEMA` and more, by user as given, then by rank."""
         ...
 
@@ -72,7 +73,7 @@ def chosen_users(catalogue: Catalogue, file: Path | None) -> npt.NDArray[np.int3
 
 
 def write_batch(
-    recommender: Recommends, users: npt.NDArray[np.int32], out: Path, *, k: int, scenario: str, repeats: str, progress: Progress
+    recommender: Recommends, users: npt.NDArray[np.int32], out: Path, *, k: int, scenario: str, repeats: Repeats, progress: Progress
 ) -> int:
     """Write the lists of `users` `[n]` (rows of the catalogue, ascending) to `out` and return the number of rows.
 
@@ -80,13 +81,16 @@ def write_batch(
         UserError: `out` cannot be written, or the disk is full; a file that was at `out` stays as it was.
     """
     written = 0
-    with whole_file(out) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-        with progress.task("batch", total=len(users)) as advance:
-            for chunk in np.array_split(users, range(USERS_AT_ONCE, len(users), USERS_AT_ONCE)):
-                table = as_table(recommender.recommend(chunk, k, scenario, repeats)) if len(chunk) else SCHEMA.empty_table()
-                writer.write_table(table)
-                written += table.num_rows
-                advance(len(chunk))
+    with (
+        whole_file(out) as partial,
+        pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer,
+        progress.task("batch", total=len(users)) as advance,
+    ):
+        for chunk in np.array_split(users, range(USERS_AT_ONCE, len(users), USERS_AT_ONCE)):
+            table = as_table(recommender.recommend(chunk, k, scenario, repeats)) if len(chunk) else SCHEMA.empty_table()
+            writer.write_table(table)
+            written += table.num_rows
+            advance(len(chunk))
     return written
 
 

@@ -71,8 +71,9 @@ def _complain(message: str, code: int) -> int:
 
 def _defect(error: Exception) -> int:
     """One line, and the traceback where it can be found: in the workspace's log, or here where there is none yet."""
-    log.error("defect", exc_info=error)
     path = log_path()
+    if path is not None:
+        log.error("defect", exc_info=error)
     where = f"the traceback is in {path}" if path else "the traceback:"
     _complain(f"a defect of kg-recall, {type(error).__name__}: {error}; please report it, {where}", DEFECT)
     if path is None:

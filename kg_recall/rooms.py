@@ -5,7 +5,19 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-ROOMS: Final[dict[str, str]] = {}
+ROOMS: Final[dict[str, str]] = {
+    "embed": "embeddings.knowledge:KnowledgeSettings",
+    "recall.popular": "recall.popular:PopularSettings",
+    "recall.repeat": "recall.repeat:RepeatSettings",
+    "recall.itemcf": "recall.itemcf:ItemCfSettings",
+    "recall.usercf": "recall.usercf:UserCfSettings",
+    "recall.ease": "recall.ease:EaseSettings",
+    "recall.graph": "recall.graph:GraphRecallSettings",
+    "recall.interest": "recall.interest:InterestSettings",
+    "recall.merge": "recall.merge:MergeSettings",
+    "rank": "ranking.din_network:DinSettings",
+    "cascade": "kg_recall.cascade:CascadeSettings",
+}
 """Section of `kg-recall.toml` to `module:dataclass` of its settings. Named as text, so that only a section that is used is imported."""
 
 

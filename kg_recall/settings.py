@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from etl.errors import UserError
+from etl.rules import CleaningRules
 from kg_recall.errors import SECRETS
 from kg_recall.rooms import ROOMS, room_class
 from kg_recall.settings_errors import config_error
@@ -39,12 +41,12 @@ class SourceSettings(Section):
     tables: dict[str, str] = Field(default_factory=dict)
 
 
-class EtlSettings(Section):
+@dataclass(frozen=True)
+class EtlSettings(CleaningRules):
     """`[etl]`: how much may be set aside, and the rules of cleaning."""
 
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of a table's rows that may be set aside before the run stops."""
-    rules: RoomSection = Field(default_factory=dict)
 
 
 class GraphSettings(Section):
@@ -65,22 +67,20 @@ class RecommendSettings(Section):
     language: Literal["en", "zh"] = "en"
     rerank: RoomSection = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _now_is_a_time(self) -> RecommendSettings:
-        _ = self.now_ts
-        return self
+    @field_validator("now")
+    @classmethod
+    def _is_a_time(cls, now: dt.datetime | dt.date | str) -> dt.datetime | dt.date | str:
+        try:
+            return dt.datetime.fromisoformat(now) if isinstance(now, str) and now else now
+        except ValueError:
+            raise ValueError(f"{now!r} is no time: write one like 2024-05-01T00:00:00Z") from None
 
     @property
     def now_ts(self) -> int | None:
         """`now` in Unix seconds, or None where it is the last event's."""
-        if self.now == "":
-            return None
         if isinstance(self.now, str):
-            moment = dt.datetime.fromisoformat(self.now)
-        elif isinstance(self.now, dt.datetime):
-            moment = self.now
-        else:
-            moment = dt.datetime.combine(self.now, dt.time())
+            return None
+        moment = self.now if isinstance(self.now, dt.datetime) else dt.datetime.combine(self.now, dt.time())
         return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
 
 
@@ -159,7 +159,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The file alone: the environment holds secrets (`Secrets`) and changes nothing else."""
         return (init_settings,)
@@ -180,13 +185,20 @@ class Settings(BaseSettings):
             settings = cls(**values)
         except ValidationError as error:
             raise config_error(path, text, error, cls) from None
+        except UserError as error:  # a room's own check
+            raise UserError(f"{path}: {error}") from None
         settings._folder = path.resolve().parent
         for section in filter(settings.section, ROOMS):
             try:
                 settings.room(section, room_class(section))
             except ValidationError as error:
                 raise config_error(path, text, error, cls, tuple(section.split("."))) from None
-        settings.source_url()
+            except (UserError, ValueError) as error:
+                raise UserError(f"{path}: [{section}] {error}") from None
+        try:
+            settings.source_url()
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
         return settings
 
     @property
@@ -223,9 +235,15 @@ class Settings(BaseSettings):
             written = self.section(section)
             return _beside_defaults(written, room_class(section)) if written else {}
         value = self.section(section)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return dataclasses.asdict(value)
         if not isinstance(value, BaseModel):
             return str(value) if isinstance(value, dt.date | Path) else value
         return {name: self.plain(f"{section}.{name}") for name in type(value).model_fields}
+
+    def recall_settings(self, route: str) -> Any:
+        """Settings of a route, of its own dataclass."""
+        return self.room(f"recall.{route}", room_class(f"recall.{route}"))
 
     def room(self, section: str, kind: type[T]) -> T:
         """`[section]` as the room's own settings dataclass; keys that the file leaves out keep the room's default.
@@ -234,8 +252,8 @@ class Settings(BaseSettings):
             ValidationError: a key or value that `kind` does not take (`load` has already refused it).
         """
         # A model around the dataclass hands it `extra = forbid`.
-        model = create_model("Room", __base__=Section, value=(kind, ...))
-        value: T = model(value=self.section(section)).value  # type: ignore[attr-defined]
+        model: Any = create_model("Room", __base__=Section, value=(kind, ...))
+        value: T = model(value=self.section(section)).value
         return value
 
 

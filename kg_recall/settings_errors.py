@@ -16,6 +16,7 @@ from etl.errors import UserError
 from kg_recall.rooms import ROOMS, room_class
 
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+TABLE_EXPECTED = ("dict_type", "model_type", "model_attributes_type", "dataclass_type")
 Location = tuple[str, ...]
 
 
@@ -34,11 +35,11 @@ def config_error(path: Path, text: str, error: ValidationError, model: type[Base
     line = line_of(text, where)
     place = f"{path}, line {line}" if line else str(path)
     if detail["type"] in UNKNOWN:
-        return UserError(f"{place}: unknown key {named(where)}{_remedy(where, list(known_keys(model)))}")
+        return UserError(f"{place}: unknown key {named(where)}{_remedy(where, list(known_keys(model, where[:-1])))}")
     if detail["type"] == "missing":
-        example = ' as in url = "sqlite:///music.db"' if where[-2:] == ("source", "url") else ""
-        return UserError(f"{place}: {named(where)} is missing: add it{example}")
-    return UserError(f"{place}: {named(where)} {_wrong(detail, where)}")
+        example = 'url = "sqlite:///music.db" under [source]' if where[0] == "source" else "it"
+        return UserError(f"{place}: {named(where)} is missing: add {example}")
+    return UserError(f"{place}: {named(where)}{_wrong(detail, where)}")
 
 
 def named(where: Location) -> str:
@@ -60,15 +61,17 @@ def line_of(text: str, where: Location) -> int | None:
     return None
 
 
-def known_keys(model: type[Any], above: Location = ()) -> Iterator[Location]:
-    """Every key that the config takes, tables before what they hold."""
+def known_keys(model: type[Any], section: Location, above: Location = ()) -> Iterator[Location]:
+    """Every key that the config takes, tables before what they hold; of the rooms' settings only those of `section`."""
     for name, kind in _fields(model).items():
         where = (*above, name)
         yield where
         if ".".join(where) in ROOMS:
-            yield from ((*where, field.name) for field in fields(room_class(".".join(where))))
+            # Importing a room may take seconds, so only the one that the mistake stands in.
+            if where == section:
+                yield from ((*where, field.name) for field in fields(room_class(".".join(where))))
         elif isinstance(kind, type) and (issubclass(kind, BaseModel) or is_dataclass(kind)):
-            yield from known_keys(kind, where)
+            yield from known_keys(kind, section, where)
 
 
 def _fields(model: type[Any]) -> dict[str, Any]:
@@ -93,8 +96,10 @@ def _remedy(where: Location, known: list[Location]) -> str:
 
 def _wrong(detail: ErrorDetails, where: Location) -> str:
     """What is wrong with a value and what is allowed; the value itself is shown unless it may hold a secret."""
-    allowed = detail.get("ctx", {}).get("expected")
-    message = f"must be {allowed}" if allowed else re.sub(r"^Input should be|^Value error,", "must be", detail["msg"], count=1)
     if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
-    return message if where[-1] == "url" else f"= {detail['input']!r}: {message}"
+        return f": {detail['ctx']['error']}"
+    if detail["type"] in TABLE_EXPECTED:
+        return f" must be a table: write [{'.'.join(where)}] and its keys below"
+    allowed = detail.get("ctx", {}).get("expected")
+    message = f"must be {allowed}" if allowed else detail["msg"].replace("Input should be", "must be", 1)
+    return f" {message}" if where[-1] == "url" else f" = {detail['input']!r}: {message}"

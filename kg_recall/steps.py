@@ -34,8 +34,8 @@ class Step:
     """The command line that runs it."""
 
 
-SPLIT: Final = ("evaluate.split", "evaluate.test_share", "evaluate.valid_share")
-LEARNING: Final = ("seed", "routes", "recall", "rank", "cascade", *SPLIT)
+MOMENTS: Final = ("evaluate.split", "evaluate.test_share", "evaluate.valid_share", "recommend.now")
+LEARNING: Final = ("seed", "routes", "recall", "rank", "cascade", *MOMENTS)
 
 STEPS: Final = (
     Step(
@@ -65,7 +65,7 @@ STEPS: Final = (
         home="models/embeddings",
         outputs=("models/embeddings",),
         needs=("etl", "graph"),
-        settings=("seed", "embed", *SPLIT),
+        settings=("seed", "embed", *MOMENTS),
         of_events=True,
         command="embed",
     ),
