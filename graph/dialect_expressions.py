@@ -24,6 +24,9 @@ _WRAPPED: Final = {
     "isempty": ("(size", ") = 0)"),
 }
 
+HIDDEN: Final = "_added"
+"""Prefix of the variables that a rewrite adds; a result never shows them."""
+
 _ALL_ROWS: Final = 2**31 - 1
 
 
@@ -63,7 +66,11 @@ def removals(tokens: list[Token]) -> None:
 
 
 def orders(tokens: list[Token]) -> None:
-    """`WITH … ORDER BY` wants a LIMIT: the greatest there is."""
+    """`WITH … ORDER BY` wants a LIMIT, and keeps its order up to an aggregation only where something stands between the two.
+
+    LadybugDB 0.22 drops the ORDER BY of `WITH k ORDER BY k DESC LIMIT 2 RETURN collect(k)` and so collects other rows; an UNWIND of
+    one value in between holds it.
+    """
     partner = matching(tokens)
     for index, token in enumerate(tokens):
         if not (token.is_word("WITH") and is_clause(tokens, index)):
@@ -72,8 +79,11 @@ def orders(tokens: list[Token]) -> None:
         if order >= len(tokens) or not tokens[order].is_word("ORDER"):
             continue
         end = clause_end(tokens, order, partner)
-        if end == len(tokens) or not tokens[end].is_word("SKIP", "LIMIT"):
+        if end == len(tokens) or not tokens[end].is_word("SKIP", "OFFSET", "LIMIT"):
             tokens[end - 1].text += f" LIMIT {_ALL_ROWS}"
+        while end < len(tokens) and tokens[end].is_word("SKIP", "OFFSET", "LIMIT", "WHERE"):
+            end = clause_end(tokens, end, partner)
+        tokens[end - 1].text += f" UNWIND [1] AS {HIDDEN}{end}"
 
 
 def comprehensions(tokens: list[Token]) -> None:

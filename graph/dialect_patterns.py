@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Final
 
-from graph.dialect_expressions import pattern_tokens
+from graph.dialect_expressions import HIDDEN, pattern_tokens
 from graph.patterns import Chain, Element, chains, matches, pattern_end
 from graph.refusals import LONGEST_WALK, unsupported
 from graph.tokens import Token, clause_end, matching
-
-HIDDEN: Final = "_edge"
-"""Prefix of the variables that a rewrite adds; a result never shows them."""
 
 _NATIVE_WALKS: Final = ("TRAIL", "ACYCLIC", "SHORTEST", "WSHORTEST", "ALL")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.errors import UserError
 from graph.dialect import Adapted
-from graph.dialect_patterns import HIDDEN
+from graph.dialect_expressions import HIDDEN
 from graph.store import QueryResult
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import neo4j
 import polars as pl
-from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError, ServiceUnavailable
+from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable
 from neo4j.graph import Node, Path, Relationship
 
 from etl.errors import UserError
 from graph.ontology import LABELS, label_of, relation_name
 from graph.store import EDGE_SCHEMA, QueryResult, checked_facts
 from graph.tokens import tokenize, writes
+
+_ADDRESS: Final = re.compile(r"(bolt|neo4j)(\+s|\+ssc)?://[^@\s/]+/?")
 
 _BATCH: Final = 10_000
 """Rows of one transaction."""
@@ -30,13 +33,20 @@ class Neo4jStore:
     """Graph store in one database of a Neo4j server. The database may hold only this graph."""
 
     def __init__(self, uri: str, *, user: str = "neo4j", password: str | None = None, database: str = "neo4j") -> None:
-        self._uri, self._database = uri, database
-        try:
-            self._driver = neo4j.GraphDatabase.driver(
-                uri, auth=(user, password) if password is not None else None, notifications_min_severity="OFF", user_agent="kg-recall"
+        if not _ADDRESS.fullmatch(uri):
+            # The text is not repeated: it may hold a password.
+            raise UserError(
+                "the `uri` in [graph] is no address of a Neo4j server: set it without user and password, for example bolt://localhost:7687"
             )
-            self._driver.verify_connectivity(database=database)
+        self._uri, self._database = uri, database
+        self._driver = neo4j.GraphDatabase.driver(
+            uri, auth=(user, password) if password is not None else None, notifications_min_severity="OFF", user_agent="kg-recall"
+        )
+        try:
+            with self._driver.session(database=database) as session:
+                session.run("RETURN 1").consume()
         except (DriverError, Neo4jError, ValueError) as error:
+            self._driver.close()
             raise _refused(uri, user, database, error) from None
 
     def load(self, entities: pl.DataFrame, triples: pl.DataFrame) -> None:
@@ -167,7 +177,5 @@ def _refused(uri: str, user: str, database: str, error: Exception) -> UserError:
         return UserError(f"Neo4j at {uri} refuses the user {user!r}: set `user` in [graph] and the password in KG_RECALL_NEO4J_PASSWORD")
     if isinstance(error, ServiceUnavailable):
         return UserError(f"no Neo4j server answers at {uri}: start it, or set `uri` in [graph]")
-    if isinstance(error, ConfigurationError | ValueError):
-        return UserError(f"{uri!r} is no address of a Neo4j server: set `uri` in [graph], for example bolt://localhost:7687")
     line = (getattr(error, "message", None) or type(error).__name__).splitlines()[0]
     return UserError(f"Neo4j at {uri} does not open the database {database!r} ({line}): set `database` in [graph]")

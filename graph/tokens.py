@@ -24,78 +24,21 @@ _TOKEN: Final = re.compile(
 
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
-CLAUSES: Final = frozenset(
-    {
-        "MATCH",
-        "OPTIONAL",
-        "WHERE",
-        "WITH",
-        "RETURN",
-        "UNWIND",
-        "CREATE",
-        "MERGE",
-        "SET",
-        "DELETE",
-        "DETACH",
-        "REMOVE",
-        "ORDER",
-        "SKIP",
-        "OFFSET",
-        "LIMIT",
-        "UNION",
-        "CALL",
-        "FOREACH",
-        "ON",
-        "USE",
-        "LOAD",
-        "FINISH",
-    }
-)
+CLAUSES: Final = frozenset((
+    "MATCH", "OPTIONAL", "WHERE", "WITH", "RETURN", "UNWIND", "CREATE", "MERGE", "SET", "DELETE", "DETACH", "REMOVE", "ORDER",
+    "SKIP", "OFFSET", "LIMIT", "UNION", "CALL", "FOREACH", "ON", "USE", "LOAD", "FINISH",
+))  # fmt: skip
 """Words that begin a clause."""
 
-_WRITING: Final = frozenset(
-    {
-        "CREATE",
-        "MERGE",
-        "SET",
-        "DELETE",
-        "REMOVE",
-        "DROP",
-        "ALTER",
-        "FOREACH",
-    }
-)
-
-OPERATORS: Final = CLAUSES | frozenset(
-    {
-        "AND",
-        "OR",
-        "XOR",
-        "NOT",
-        "IN",
-        "IS",
-        "NULL",
-        "CONTAINS",
-        "STARTS",
-        "ENDS",
-        "CASE",
-        "WHEN",
-        "THEN",
-        "ELSE",
-        "END",
-        "AS",
-        "BY",
-        "DISTINCT",
-        "ASC",
-        "DESC",
-        "ASCENDING",
-        "DESCENDING",
-        "ALL",
-        "EXISTS",
-        "COUNT",
-    }
-)
+OPERATORS: Final = CLAUSES | frozenset((
+    "AND", "OR", "XOR", "NOT", "IN", "IS", "NULL", "CONTAINS", "STARTS", "ENDS", "CASE", "WHEN", "THEN", "ELSE", "END", "AS",
+    "BY", "DISTINCT", "ASC", "DESC", "ASCENDING", "DESCENDING", "ALL", "EXISTS", "COUNT",
+))  # fmt: skip
 """Words that are not the end of an operand, so that a bracket after one is a list and not an index."""
+
+_WRITING: Final = frozenset((
+    "CREATE", "MERGE", "SET", "DELETE", "REMOVE", "DROP", "ALTER", "FOREACH",
+))  # fmt: skip
 
 
 @dataclass
