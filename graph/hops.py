@@ -1,4 +1,4 @@
-"""The edges of every hop of the meta-paths, weighed and laid out for the kernels of `graph.walks`."""
+"""The edges of every hop of the meta-paths, weighed and laid out for the kernels of `graph.spread`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graph.metapaths import ANY, MetaPath
 from graph.ontology import RELATIONS
 from graph.projection import Projection
-from graph.walks import Hops
+from graph.spread import Hops
 
 Ints = npt.NDArray[np.int32]
 

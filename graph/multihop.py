@@ -20,10 +20,11 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from graph import walks
+from graph import spread
 from graph.hops import SpreadSettings, lay_out
 from graph.metapaths import MetaPath
 from graph.projection import Projection
+from graph.spread import Hops
 
 Ints = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
@@ -74,11 +75,11 @@ class BestPaths(NamedTuple):
 
 @dataclass(frozen=True)
 class MultiHop:
-    """The edges of every hop of the meta-paths, weighed and laid out for the kernels of `graph.walks`."""
+    """The edges of every hop of the meta-paths, weighed and laid out for the kernels of `graph.spread`."""
 
     meta_paths: tuple[MetaPath, ...]
     """Those that the projection has relations for."""
-    hops: walks.Hops
+    hops: Hops
     n_nodes: int
 
     @classmethod
@@ -113,8 +114,8 @@ class MultiHop:
         _by_blocks(
             n_users,
             threads,
-            lambda start, stop: walks.top_k(
-                self.hops, offsets, songs, weights, *_columns(skip), prior.astype(np.float64), start, stop, keys, size
+            lambda start, stop: spread.top_k(
+                self.hops, offsets, songs, weights, *_columns(skip), prior.astype(np.float32), start, stop, keys, size
             ),
         )
         return _ranked(keys, size if k > 0 else 0 * size)
@@ -126,8 +127,8 @@ class MultiHop:
         _by_blocks(
             len(seeds.offsets) - 1,
             threads,
-            lambda start, stop: walks.scores(
-                self.hops, offsets, songs, weights, *_columns(pairs), prior.astype(np.float64), start, stop, score
+            lambda start, stop: spread.scores(
+                self.hops, offsets, songs, weights, *_columns(pairs), prior.astype(np.float32), start, stop, score
             ),
         )
         return score
@@ -142,7 +143,7 @@ class MultiHop:
         _by_blocks(
             len(seeds.offsets) - 1,
             threads,
-            lambda start, stop: walks.best_paths(self.hops, offsets, songs, weights, *_columns(pairs), self.n_nodes, start, stop, best),
+            lambda start, stop: spread.best_paths(self.hops, offsets, songs, weights, *_columns(pairs), self.n_nodes, start, stop, best),
         )
         return best
 

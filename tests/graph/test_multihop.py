@@ -98,8 +98,8 @@ histories = st.lists(
 spreads = st.builds(SpreadSettings, hop_decay=st.sampled_from([0.5, 1.0]), hub_damping=st.sampled_from([0.0, 0.5, 1.0]))
 
 
-def built(drawn: list[tuple[int, str, int, float]]) -> Projection:
-    return graph_of([fact[:3] for fact in drawn], confidence=[fact[3] for fact in drawn])
+def built(drawn: list[tuple[int, str, int, float]], n_nodes: int = N_NODES) -> Projection:
+    return graph_of([fact[:3] for fact in drawn], n_nodes, confidence=[fact[3] for fact in drawn])
 
 
 @settings(max_examples=60, deadline=None)
@@ -150,6 +150,18 @@ def test_best_path_stands_edge_by_edge_in_the_projection_and_carries_most(drawn:
             confidence = {(target, code): c for target, c, code in edges}
             mass *= spread.hop_decay * confidence[after, step] / len(edges) ** spread.hub_damping
         assert mass == pytest.approx(best.mass[row], rel=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(facts, histories, st.integers(1, 7))
+def test_few_nodes_listed_or_the_whole_row_scanned_is_the_same(drawn: Any, users: Any, k: int) -> None:
+    # Of 11 nodes a user soon meets an eighth, of 1,100 none does.
+    few, many = (
+        MultiHop.build(built(drawn, n), PATHS, SpreadSettings()).top_k(ragged(users), k, np.append(SONGS_ONLY, np.ones(n - N_NODES)))
+        for n in (N_NODES, 100 * N_NODES)
+    )
+    for one, other in zip(few, many, strict=True):
+        assert one.tolist() == other.tolist()
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,8 +1,13 @@
-"""Numba kernels: every simple walk along the meta-paths of a user's seeds, one user after the other.
+"""Numba kernels: sums over every simple walk along the meta-paths of a user's seeds, one user after the other, and the k best of them.
 
-The walks are enumerated depth first over per-hop CSR slices, so the inner loop of the last hop streams a contiguous slice and adds
-into one dense row of sums (64 bits). A walk that meets a node twice is no path and is left out; so a seed is no evidence for itself.
-The order of all additions is fixed by the user's seeds alone: results do not depend on the batch or on threads.
+Walks are enumerated depth first over per-hop CSR slices; the inner loop of the last hop streams a contiguous slice and adds into one
+dense row of sums. A walk that meets a node twice is no path and is left out, so a seed is no evidence for itself. The order of all
+additions is fixed by the user's seeds alone: results do not depend on the batch or on threads.
+
+What limits the loop is the row of sums, met at random: it has 32 bits a node, so that it stays in cache for some hundred thousand
+nodes. The nodes met are listed while they are few; of a user who meets a large part of the graph the whole row is scanned instead.
+
+All kernels stand in one file because Numba's cache of machine code notices changes of a kernel's own file only.
 """
 
 from __future__ import annotations
@@ -14,8 +19,18 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+TINY = 1e-30
+"""A walk that carries less is not followed: its sums would leave the range of 32 bits."""
+SPARSE_SHARE = 8
+"""Nodes met are listed up to one in so many; beyond, scanning the whole row costs less."""
+DENSE = -1
+"""In place of the number of nodes listed: the row is scanned whole."""
+BLOCK = 64
+"""Nodes scanned together: none is looked at singly where none can be among the best."""
+
 
 def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile, keep the machine code, and hold no lock while running."""
     return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
 
 
@@ -107,20 +122,47 @@ def _next_prefix(hops, path, walk):  # type: ignore[no-untyped-def]
 
 
 @_jit
+def _add_slice(hops, walk, last, mass, total):  # type: ignore[no-untyped-def]
+    """Add `mass` times weight to the sums of the last hop's nodes."""
+    target, weight = hops.target[walk.edge[last] : walk.end[last]], hops.weight[walk.edge[last] : walk.end[last]]
+    seed, before = walk.node[0], walk.node[last]
+    for i in range(len(target)):
+        node = np.uint32(target[i])  # unsigned: Numba then has no negative index to look for
+        if node == seed or node == before or (last > 1 and _on_walk(walk, last, node)):  # noqa: SIM109 (faster than a tuple)
+            continue
+        total[node] += mass * weight[i]
+
+
+@_jit
+def _add_slice_listed(hops, walk, last, mass, total, touched, n):  # type: ignore[no-untyped-def]
+    """The same, listing each node met for the first time; returns how many are listed."""
+    target, weight = hops.target[walk.edge[last] : walk.end[last]], hops.weight[walk.edge[last] : walk.end[last]]
+    seed, before = walk.node[0], walk.node[last]
+    for i in range(len(target)):
+        node = np.uint32(target[i])
+        if node == seed or node == before or (last > 1 and _on_walk(walk, last, node)):  # noqa: SIM109
+            continue
+        # Without a branch: the node is written down always, and kept when it is new.
+        touched[n] = node
+        n += total[node] == 0.0
+        total[node] += mass * weight[i]
+    return n
+
+
+@_jit
 def _add_walks(hops, path, walk, total, touched, n):  # type: ignore[no-untyped-def]
-    """Add the mass of every walk begun to the sum of its last node; returns the number of nodes touched."""
+    """Add the mass of every walk begun to the sum of its last node; returns the number of nodes listed in `touched`, or `DENSE`."""
     last = hops.path_length[path] - 1
     while _next_prefix(hops, path, walk):
-        mass = walk.mass[last]
-        seed, before = walk.node[0], walk.node[last]
-        for edge in range(walk.edge[last], walk.end[last]):
-            node = hops.target[edge]
-            if node == seed or node == before or (last > 1 and _on_walk(walk, last, node)):  # noqa: SIM109 (faster than a tuple)
-                continue
-            # Without a branch: the node is written down always, and kept when it is new.
-            touched[n] = node
-            n += total[node] == 0.0
-            total[node] += mass * hops.weight[edge]
+        mass = np.float32(walk.mass[last])
+        if abs(mass) < TINY:
+            continue
+        if n != DENSE and n + walk.end[last] - walk.edge[last] > len(touched):
+            n = DENSE
+        if n == DENSE:
+            _add_slice(hops, walk, last, mass, total)
+        else:
+            n = _add_slice_listed(hops, walk, last, mass, total, touched, n)
     return n
 
 
@@ -136,21 +178,35 @@ def _spread(hops, walk, songs, weights, total, touched):  # type: ignore[no-unty
 
 
 @_jit
+def _clear(total, touched, n):  # type: ignore[no-untyped-def]
+    if n == DENSE:
+        total[:] = 0.0
+    for i in range(n):
+        total[touched[i]] = 0.0
+
+
+@_jit
+def _key(score, node):  # type: ignore[no-untyped-def]
+    """Bits of the 32-bit score, then the complement of the id: one integer order is score first, lower id second."""
+    bits = np.float32(score).view(np.uint32)
+    return (np.uint64(bits) << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.uint64(node))
+
+
+@_jit
 def _offer(heap, size, key):  # type: ignore[no-untyped-def]
     """Put a key into the heap of the largest keys (smallest on top); returns its size."""
     if size < len(heap):
         i = size
-        size += 1
         while i > 0 and heap[(i - 1) // 2] > key:
             heap[i] = heap[(i - 1) // 2]
             i = (i - 1) // 2
         heap[i] = key
-        return size
+        return size + 1
     i = 0
     while 2 * i + 1 < size:
         child = 2 * i + 1
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
+        if child + 1 < size:
+            child += heap[child + 1] < heap[child]
         if heap[child] >= key:
             break
         heap[i] = heap[child]
@@ -160,58 +216,84 @@ def _offer(heap, size, key):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _collect(total, touched, n, prior, heap):  # type: ignore[no-untyped-def]
-    """Fill `heap` with the best keys (bits of the 32-bit score, then the complement of the id) and set all sums back to zero."""
-    bits = np.zeros(1, np.float32)
-    as_int = bits.view(np.uint32)
-    size = 0
-    worst = np.float32(0.0)
+def _worst(heap, size):  # type: ignore[no-untyped-def]
+    """Score that a node must at least have to enter the heap."""
+    return np.uint32(heap[0] >> np.uint64(32)).view(np.float32) if size == len(heap) else np.float32(0.0)
+
+
+@_jit
+def _collect_listed(total, touched, n, prior, heap):  # type: ignore[no-untyped-def]
+    """Fill `heap` with the best keys of the nodes listed and set their sums back to zero; returns its size."""
+    size, worst = 0, np.float32(0.0)
     for i in range(n):
         node = touched[i]
-        score = np.float32(total[node] * prior[node])
+        score = total[node] * prior[node]
         total[node] = 0.0
-        if score <= 0.0 or score < worst:
-            continue
-        bits[0] = score
-        key = (np.uint64(as_int[0]) << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.uint64(node))
-        if size == len(heap) and key < heap[0]:
-            continue
-        size = _offer(heap, size, key)
-        if size == len(heap):
-            as_int[0] = np.uint32(heap[0] >> np.uint64(32))
-            worst = bits[0]
+        if score > 0.0 and score >= worst:
+            key = _key(score, node)
+            if size < len(heap) or key > heap[0]:
+                size = _offer(heap, size, key)
+                worst = _worst(heap, size)
     return size
+
+
+@_jit
+def _collect_all(total, prior, prior_top, heap):  # type: ignore[no-untyped-def]
+    """The same for all nodes. `prior_top` is the largest prior of each block: no block is looked through that holds none of the best."""
+    size, worst = 0, np.float32(0.0)
+    for block in range(len(prior_top)):
+        rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(total)))
+        part = total[rows]
+        above = 0
+        for i in range(len(part)):
+            above += part[i] * prior_top[block] > worst
+        if above > 0:
+            for i in range(len(part)):
+                score = part[i] * prior[rows.start + i]
+                if score > worst:  # ids rise, so an equal score comes too late
+                    size = _offer(heap, size, _key(score, rows.start + i))
+                    worst = _worst(heap, size)
+        part[:] = 0.0
+    return size
+
+
+@_jit
+def _block_tops(prior):  # type: ignore[no-untyped-def]
+    tops = np.zeros((len(prior) + BLOCK - 1) // BLOCK, np.float32)
+    for i in range(len(prior)):
+        tops[i // BLOCK] = max(tops[i // BLOCK], prior[i])
+    return tops
 
 
 @_jit
 def top_k(hops, offsets, songs, weights, x_offsets, x_items, prior, start, stop, keys, size):  # type: ignore[no-untyped-def]
     """Best keys of users `start` to `stop`, best first, into `keys` `[n_users, k]` and their number into `size` `[n_users]`."""
-    total = np.zeros(len(prior))
-    touched = np.empty(2 * len(prior) + 1, np.int32)
-    walk = _new_walk(hops)
+    total = np.zeros(len(prior), np.float32)
+    touched = np.empty(len(prior) // SPARSE_SHARE + 1, np.int32)
+    walk, prior_top = _new_walk(hops), _block_tops(prior)
     heap = np.empty(keys.shape[1], np.uint64)
     for user in range(start, stop):
         rows = slice(offsets[user], offsets[user + 1])
         n = _spread(hops, walk, songs[rows], weights[rows], total, touched)
         for i in range(x_offsets[user], x_offsets[user + 1]):
             total[x_items[i]] = 0.0
-        size[user] = _collect(total, touched, n, prior, heap)
-        keys[user, : size[user]] = np.sort(heap[: size[user]])[::-1]
+        found = _collect_all(total, prior, prior_top, heap) if n == DENSE else _collect_listed(total, touched, n, prior, heap)
+        size[user] = found
+        keys[user, :found] = np.sort(heap[:found])[::-1]
 
 
 @_jit
 def scores(hops, offsets, songs, weights, p_offsets, p_items, prior, start, stop, score):  # type: ignore[no-untyped-def]
     """Scores of the pairs of users `start` to `stop` into `score` `[n_pairs]`; 0 where the sum is not positive."""
-    total = np.zeros(len(prior))
-    touched = np.empty(2 * len(prior) + 1, np.int32)
+    total = np.zeros(len(prior), np.float32)
+    touched = np.empty(len(prior) // SPARSE_SHARE + 1, np.int32)
     walk = _new_walk(hops)
     for user in range(start, stop):
         rows = slice(offsets[user], offsets[user + 1])
         n = _spread(hops, walk, songs[rows], weights[rows], total, touched)
         for i in range(p_offsets[user], p_offsets[user + 1]):
-            score[i] = max(total[p_items[i]] * prior[p_items[i]], 0.0)
-        for i in range(n):
-            total[touched[i]] = 0.0
+            score[i] = max(total[p_items[i]] * prior[p_items[i]], np.float32(0.0))
+        _clear(total, touched, n)
 
 
 @_jit
@@ -224,7 +306,7 @@ def _keep_best(hops, path, walk, pair_of, best):  # type: ignore[no-untyped-def]
             if pair < 0:
                 continue
             mass = walk.mass[last] * hops.weight[edge]
-            if mass <= best.mass[pair] or _on_walk(walk, last, hops.target[edge]):
+            if mass <= best.mass[pair] or abs(walk.mass[last]) < TINY or _on_walk(walk, last, hops.target[edge]):
                 continue
             best.mass[pair] = mass
             best.meta_path[pair] = path
