@@ -142,12 +142,12 @@ TABLES: Final = {
             ("event_id",),
             required=True,
         ),
-        Table("friends", (_id("user_id", "user"), _id("friend_id", "user")), ("user_id", "friend_id")),
         Table(
             "comments",
             (_id("user_id"), _id("song_id", "song"), Column("ts", "time", required=True), _text("text", required=True)),
             ("user_id", "song_id", "ts", "text"),
         ),
+        Table("friends", (_id("user_id", "user"), _id("friend_id", "user")), ("user_id", "friend_id")),
     )
 }
 """Every table, in the order in which it is read and cleaned: entities before what names them."""

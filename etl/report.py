@@ -1,0 +1,96 @@
+"""The report of one extraction: what was read, kept and rejected, with an example of each reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from etl.cleaning import Ledger
+from etl.lake import Lake
+
+EXAMPLE_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class EtlReport:
+    """Counts by table. `read[t] = kept[t] + sum(rejected[t].values())` for every table `t`.
+
+    A name `table.column` counts values, not rows: the row was kept, and this one value of it set aside.
+    """
+
+    read: dict[str, int]
+    kept: dict[str, int]
+    rejected: dict[str, dict[str, int]]
+    examples: dict[str, dict[str, str]]
+    """Table → reason → one rejected row as JSON."""
+    derived: dict[str, int]
+    """Events that no source row states, by behaviour."""
+    entities: dict[str, int]
+    """Entities by kind."""
+    facts: dict[str, int]
+    """Facts by relation."""
+
+    @classmethod
+    def of(cls, ledger: Ledger, lake: Lake, derived: dict[str, int]) -> EtlReport:
+        """The report of what `ledger` noted and `lake` holds."""
+        rejected: dict[str, dict[str, int]] = {name: {} for name in ledger.read}
+        examples: dict[str, dict[str, str]] = {name: {} for name in ledger.read}
+        counted = lake.rejected.group_by("table", "reason", maintain_order=True).agg(pl.len(), pl.col("row").first())
+        for table, reason, count, row in counted.iter_rows():
+            rejected[table][reason] = count
+            examples[table][reason] = row
+        kept = {name: read - sum(rejected[name].values()) for name, read in ledger.read.items()}
+        kinds = _counts(lake.catalogue.entities, "kind")
+        return cls(dict(ledger.read), kept, rejected, examples, derived, kinds, _counts(lake.triples, "relation"))
+
+    def write(self, folder: Path) -> None:
+        """Write `etl.json` and `etl.md` into `folder` (created if missing)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rejected = {name: reasons for name, reasons in self.rejected.items() if reasons}
+        counts = {
+            "read": self.read,
+            "kept": self.kept,
+            "rejected": rejected,
+            "derived": self.derived,
+            "entities": self.entities,
+            "facts": self.facts,
+        }
+        (folder / "etl.json").write_text(json.dumps(counts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        (folder / "etl.md").write_text(self.markdown(), encoding="utf-8")
+
+    def markdown(self) -> str:
+        """The report for a reader."""
+        rows = [(name, read, self.kept[name], read - self.kept[name]) for name, read in self.read.items()]
+        parts = ["# Extraction and cleaning", "", *_table(("table", "read", "kept", "rejected"), rows), ""]
+        parts += ["A name with a point counts values of one column: the row was kept without the value.", ""]
+        parts += ["## Rejected", "", *self._reasons(), ""]
+        for title, counts in (("Derived events", self.derived), ("Entities", self.entities), ("Facts", self.facts)):
+            parts += [f"## {title}", "", *_table(("name", "count"), list(counts.items())), ""]
+        return "\n".join(parts)
+
+    def _reasons(self) -> list[str]:
+        rows = [
+            (table, reason, count, f"`{_cell(self.examples[table][reason])}`")
+            for table, reasons in self.rejected.items()
+            for reason, count in reasons.items()
+        ]
+        return _table(("table", "reason", "rows", "example"), rows) if rows else ["Nothing."]
+
+
+def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
+    counted = frame.group_by(column, maintain_order=True).len()
+    names, counts = counted[column].to_list(), counted["len"].to_list()
+    return dict(sorted(zip(names, counts, strict=True)))
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str | int, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return ["| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line) + " |" for line in lines]
+
+
+def _cell(text: str) -> str:
+    return text[:EXAMPLE_LENGTH].replace("|", "\\|").replace("`", "'").replace("\n", " ")
