@@ -11,12 +11,29 @@ from etl.simulation.draws import Floats, Ints, Mask, zipf
 from etl.simulation.names import LANGUAGES
 from etl.simulation.settings import START_TS, SimulationSettings
 
-STYLES: Final = ("pop", "folk", "rock", "electronic", "hip-hop", "guofeng", "r&b", "jazz", "classical", "indie", "metal", "dance", "post-rock", "anime")
+STYLES: Final = (
+    "pop",
+    "folk",
+    "rock",
+    "electronic",
+    "hip-hop",
+    "guofeng",
+    "r&b",
+    "jazz",
+    "classical",
+    "indie",
+    "metal",
+    "dance",
+    "post-rock",
+    "anime",
+)
 STYLES_ZH: Final = ("流行", "民谣", "摇滚", "电子", "说唱", "古风", "节奏布鲁斯", "爵士", "古典", "独立", "金属", "舞曲", "后摇", "动漫")
 STYLE_SHARE: Final = np.array([22, 11, 10, 10, 9, 7, 6, 4, 4, 6, 3, 4, 2, 4]) / 102
 LANGUAGE_SHARE: Final = np.array([0.48, 0.13, 0.22, 0.10, 0.07])
 START_DAY: Final = START_TS // 86_400
 FIRST_YEAR, LAST_YEAR = 1985, 2024
+CUTOFF: Final = 5.0
+"""The least popular song has e^-CUTOFF of the weight that Zipf alone would give it."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +145,11 @@ def _album_artists(rng: np.random.Generator, n_albums: int, artist_weight: Float
 
 
 def _album_days(rng: np.random.Generator, first_year: Ints, n_days: int) -> Ints:
-    """Release days: within the career before the simulated period, and for one album in fourteen during it."""
+    """Release days: within the career before the simulated period, and for one album in eight during it."""
     year = first_year + (rng.random(len(first_year)) * (LAST_YEAR + 1 - first_year)).astype(np.int64)
     past = ((year - 1970) * 365.25 + rng.integers(0, 365, len(year))).astype(np.int64)
     new = START_DAY + rng.integers(1, max(2, n_days), len(year))
-    is_new = np.isin(np.arange(len(year)), rng.choice(len(year), max(1, len(year) // 14), replace=False))
+    is_new = np.isin(np.arange(len(year)), rng.choice(len(year), max(1, len(year) // 8), replace=False))
     return np.where(is_new, new, np.minimum(past, START_DAY - 1))
 
 
@@ -154,8 +171,8 @@ def _featured(rng: np.random.Generator, song_artist: Ints, n_artists: int) -> In
 
 
 def _popularity(rng: np.random.Generator, artist_weight: Floats) -> Floats:
-    """Zipf over songs in an order that follows the artist's fame with noise."""
+    """Zipf with an exponential cutoff over songs, in an order that follows the artist's fame with noise: a long, thin tail."""
     score = 0.6 * np.log(artist_weight) + rng.gumbel(0, 1, len(artist_weight))
     weight = np.empty(len(score))
-    weight[np.argsort(-score, kind="stable")] = zipf(len(score), 0.9)
+    weight[np.argsort(-score, kind="stable")] = zipf(len(score), 0.8) * np.exp(-CUTOFF * np.arange(len(score)) / len(score))
     return np.asarray(weight / weight.sum())

@@ -20,7 +20,9 @@ def catalogue_tables(world: World, facts: Facts, rng: np.random.Generator) -> di
     return {
         "songs": _songs(world, titles),
         "albums": _albums(world, titles, pl.Series(dramas)),
-        "artists": pl.DataFrame({"artist_id": ids("artist", np.arange(world.n_artists)), "name": by_language(rng, world.artist_language, NAMES)}),
+        "artists": pl.DataFrame(
+            {"artist_id": ids("artist", np.arange(world.n_artists)), "name": by_language(rng, world.artist_language, NAMES)}
+        ),
         "song_artists": _song_artists(world),
         "song_tags": _song_tags(world, facts),
         "dramas": pl.DataFrame(

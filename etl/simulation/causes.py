@@ -7,13 +7,18 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from etl.simulation.catalogue import STYLES, World
+from etl.simulation.catalogue import START_DAY, STYLES, World
 from etl.simulation.draws import Floats, Ints, WeightedGroups, choose
 from etl.simulation.facts import Facts, songs_of_artist
 from etl.simulation.history import History
 from etl.simulation.listeners import Interests, Listeners, Tastes
 from etl.simulation.names import LANGUAGES
 from etl.simulation.settings import CAUSE
+
+FLAT = 0.4
+"""Facts lead to a song by this power of its popularity: much flatter than the popularity itself, so that they reach the tail."""
+FRESH_DAYS = 14
+"""For so long after its release a song of a known artist draws listeners as new."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,15 @@ class Picks:
     """The second step: another song of the drama, or the appearance of the artist found; -1 without."""
 
     @classmethod
-    def of(cls, item: Ints, cause: str, evidence: Ints | None = None, event: Ints | None = None, via: Ints | None = None, two: Ints | None = None) -> Picks:
+    def of(
+        cls,
+        item: Ints,
+        cause: str,
+        evidence: Ints | None = None,
+        event: Ints | None = None,
+        via: Ints | None = None,
+        two: Ints | None = None,
+    ) -> Picks:
         """Picks of one cause; what is left out is -1."""
         nothing = np.full(len(item), -1, dtype=np.int64)
         rest = (nothing if column is None else column for column in (evidence, event, via, two))
@@ -48,6 +61,11 @@ class Picks:
         good = found.item >= 0
         for column in fields(self):
             getattr(self, column.name)[rows[good]] = getattr(found, column.name)[good]
+
+    def only(self, cause: str) -> Picks:
+        """Picks of one cause; the others hold nothing."""
+        other = self.cause != CAUSE[cause]
+        return Picks(*(np.where(other, -1, getattr(self, column.name)) for column in fields(self)))
 
     def take(self, rows: Ints) -> Picks:
         """Picks at `rows`."""
@@ -72,10 +90,8 @@ class Causes:
 
     def __init__(self, world: World, facts: Facts, tastes: Tastes, listeners: Listeners, history: History, decay: float) -> None:
         self.world, self.facts, self.tastes, self.history, self.decay = world, facts, tastes, history, decay
-        self.interests: Interests = listeners.on(0)
-        self.today = 0
-        songs, flat = np.arange(world.n_songs), world.song_weight**0.25
-        self.by_artist = songs_of_artist(world, 0.25)
+        songs, flat = np.arange(world.n_songs), world.song_weight**FLAT
+        self.by_artist = songs_of_artist(world, FLAT)
         self.by_album = WeightedGroups.build(world.song_album, songs, flat, world.n_albums)
         cell = world.song_style * len(LANGUAGES) + world.song_language
         self.by_style = WeightedGroups.build(cell, songs, flat, len(STYLES) * len(LANGUAGES))
@@ -83,8 +99,11 @@ class Causes:
         self.by_playlist = WeightedGroups.build(facts.entry_playlist, facts.entry_song, np.ones(len(facts.entry_song)), facts.n_playlists)
         self.of_style = WeightedGroups.build(facts.playlist_style, np.arange(facts.n_playlists), np.ones(facts.n_playlists), len(STYLES))
         self.by_any = WeightedGroups.build(np.zeros_like(songs), songs, world.song_weight, 1)
-        self.by_friend = WeightedGroups.build(listeners.friend_from, listeners.friend_to, np.ones(len(listeners.friend_to)), listeners.n_users)
+        self.by_friend = WeightedGroups.build(
+            listeners.friend_from, listeners.friend_to, np.ones(len(listeners.friend_to)), listeners.n_users
+        )
         self._appearances()
+        self.start_day(START_DAY, listeners.on(0))
         self.draws: dict[str, Callable[[np.random.Generator, Moment], Picks]] = {
             "repeat": self.repeat, "interest": self.interest, "artist": self.artist, "album": self.album, "style": self.style,
             "drama": self.drama, "show": self.show, "friend": self.friend, "popularity": self.popularity, "chance": self.chance,
@@ -98,9 +117,11 @@ class Causes:
         self.artist_show = np.full(self.world.n_artists, -1, dtype=np.int64)
         self.artist_show[artist[::-1]] = show[::-1]
 
-    def start_day(self, day: int, today: int, interests: Interests) -> None:
-        """Interests of simulated day `day`, and `today` in days from 1970: later releases are not heard."""
+    def start_day(self, today: int, interests: Interests) -> None:
+        """Interests of the day `today`, counted from 1970: later releases are not heard, and the last two weeks' are new."""
         self.today, self.interests = today, interests
+        fresh = np.flatnonzero((self.world.song_day <= today) & (self.world.song_day > today - FRESH_DAYS))
+        self.by_fresh = WeightedGroups.build(self.world.song_artist[fresh], fresh, np.ones(len(fresh)), self.world.n_artists)
 
     def draw(self, rng: np.random.Generator, causes: Ints, moment: Moment) -> Picks:
         """A song for each row by its cause; where that finds nothing, by interest, then by popularity."""
@@ -133,10 +154,11 @@ class Causes:
         return Picks.of(np.where(song >= 0, song, self.tastes.by_cell.draw(rng, cell)), "interest")
 
     def artist(self, rng: np.random.Generator, moment: Moment) -> Picks:
-        """Another song of an artist heard."""
+        """Another song of an artist heard, first what is new."""
         song, event = self._heard(rng, moment)
         artist = np.where(song >= 0, self.world.song_artist[song], -1)
-        return Picks.of(self.by_artist.draw(rng, artist), "artist", song, event, artist)
+        fresh = np.where(rng.random(len(artist)) < 0.4, self.by_fresh.draw(rng, artist), -1)
+        return Picks.of(np.where(fresh >= 0, fresh, self.by_artist.draw(rng, artist)), "artist", song, event, artist)
 
     def album(self, rng: np.random.Generator, moment: Moment) -> Picks:
         """Another song of an album heard."""
@@ -153,7 +175,7 @@ class Causes:
 
     def drama(self, rng: np.random.Generator, moment: Moment) -> Picks:
         """From a soundtrack heard to another song of the drama, or to what one of its singers sang elsewhere."""
-        song, event = self.history.evidence(rng, moment.users, self.world.song_drama >= 0)
+        song, event = self.history.evidence(rng, moment.users, moment.now, self.world.song_drama >= 0)
         drama = np.where(song >= 0, self.world.song_drama[song], -1)
         other = self.by_drama.draw(rng, drama)
         elsewhere = self.by_artist.draw(rng, np.where(other >= 0, self.world.song_artist[other], -1))
@@ -165,7 +187,7 @@ class Causes:
     def show(self, rng: np.random.Generator, moment: Moment) -> Picks:
         """From an artist heard to another artist who competed in the same variety show, in any season."""
         useful = self.artist_show[self.world.song_artist] >= 0
-        song, event = self.history.evidence(rng, moment.users, useful)
+        song, event = self.history.evidence(rng, moment.users, moment.now, useful)
         here = self.of_artist.draw(rng, np.where(song >= 0, self.world.song_artist[song], -1))
         there = self.of_show.draw(rng, np.where(here >= 0, self.facts.appearance_show[here], -1))
         rival = np.where(there >= 0, self.facts.appearance_artist[there], -1)
@@ -175,7 +197,7 @@ class Causes:
     def friend(self, rng: np.random.Generator, moment: Moment) -> Picks:
         """What a friend played lately and liked."""
         friend = self.by_friend.draw(rng, moment.users)
-        song, event = self.history.evidence(rng, friend, np.ones(self.world.n_songs, dtype=np.bool_))
+        song, event = self.history.evidence(rng, friend, moment.now, np.ones(self.world.n_songs, dtype=np.bool_))
         found = (friend >= 0) & (song >= 0)
         return Picks.of(np.where(found, song, -1), "friend", friend, np.where(found, event, -1))
 
@@ -205,4 +227,4 @@ class Causes:
         return self._released(Picks.of(np.where(found, item, -1), "album", last.item, last.event, np.where(found, album, -1)))
 
     def _heard(self, rng: np.random.Generator, moment: Moment) -> tuple[Ints, Ints]:
-        return self.history.evidence(rng, moment.users, np.ones(self.world.n_songs, dtype=np.bool_))
+        return self.history.evidence(rng, moment.users, moment.now, np.ones(self.world.n_songs, dtype=np.bool_))

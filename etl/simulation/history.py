@@ -9,6 +9,8 @@ from etl.simulation.draws import Floats, Ints, Mask, choose
 
 LENGTH = 128
 """Plays kept for each listener; older ones no longer cause anything."""
+PAUSE = 0.25
+"""Hours in which a song does not return."""
 
 
 class History:
@@ -18,7 +20,7 @@ class History:
         self.item: npt.NDArray[np.int32] = np.full((n_users, LENGTH), -1, dtype=np.int32)
         self.ts: Ints = np.zeros((n_users, LENGTH), dtype=np.int64)
         self.event: Ints = np.full((n_users, LENGTH), -1, dtype=np.int64)
-        self.liked: npt.NDArray[np.float32] = np.zeros((n_users, LENGTH), dtype=np.float32)
+        self.liked: Floats = np.zeros((n_users, LENGTH))
         self.n: Ints = np.zeros(n_users, dtype=np.int64)
 
     def add(self, users: Ints, items: Ints, ts: Ints, events: Ints, liked: Floats) -> None:
@@ -32,15 +34,22 @@ class History:
         """A song heard before and the event of that play; -1 without a history.
 
         A play of age t is drawn by `liked * t^-decay`, so a song by its ACT-R base level, the sum over its plays
-        (Anderson and Schooler 1991). Ages are in hours; what was heard in the last quarter of an hour does not return.
+        (Anderson and Schooler 1991). Ages are in hours; a song heard in the last `PAUSE` does not return.
         """
         hours = (now[:, None] - self.ts[users]) / 3600.0
-        weight = self.liked[users] * (self.item[users] >= 0) * np.where(hours < 0.25, 0.0, np.maximum(hours, 0.25) ** -decay)
-        return self._at(users, choose(rng, weight))
-
-    def evidence(self, rng: np.random.Generator, users: Ints, useful: Mask) -> tuple[Ints, Ints]:
-        """A recent liked song that is `useful` `[n_songs]` for some link, and the event of its play; -1 without one."""
         items = self.item[users]
+        fresh = (hours < PAUSE) & (items >= 0)
+        weight = self.liked[users] * (items >= 0) * np.maximum(hours, PAUSE) ** -decay
+        drawn, event = self._at(users, choose(rng, weight))
+        too_soon = (fresh & (items == drawn[:, None])).any(axis=1)
+        return np.where(too_soon, -1, drawn), np.where(too_soon, -1, event)
+
+    def evidence(self, rng: np.random.Generator, users: Ints, now: Ints, useful: Mask) -> tuple[Ints, Ints]:
+        """A recent liked song that is `useful` `[n_songs]` for some link, and the event of its play; -1 without one.
+
+        Only plays before `now` count: a friend's session may already be ahead.
+        """
+        items = np.where(self.ts[users] < now[:, None], self.item[users], -1)
         recency = 0.93 ** ((self.n[users][:, None] - 1 - np.arange(LENGTH)) % LENGTH)
         return self._at(users, choose(rng, recency * self.liked[users] * ((items >= 0) & useful[items])))
 

@@ -56,7 +56,8 @@ class Timeline:
         return np.asarray(frame.select(once & ~pl.struct(pl.all()).is_first_distinct()).to_series())
 
     def __getitem__(self, name: str) -> Ints:
-        return self.columns[name][self.order]
+        column: Ints = self.columns[name][self.order]
+        return column
 
 
 def events_table(timeline: Timeline) -> pl.DataFrame:
@@ -84,7 +85,9 @@ def comments_table(timeline: Timeline, rng: np.random.Generator) -> pl.DataFrame
     """The text of each comment event: the same user, song and time. It is warm where the play before was heard to the end."""
     rows = np.flatnonzero(timeline["behaviour"] == BEHAVIOURS.index("comment"))
     users, items, ts = timeline["user"][rows], timeline["item"][rows], timeline["ts"][rows]
-    return pl.DataFrame({"user_id": ids("user", users), "song_id": ids("song", items), "ts": ts, "text": write(rng, timeline["warm"][rows] == 1)})
+    return pl.DataFrame(
+        {"user_id": ids("user", users), "song_id": ids("song", items), "ts": ts, "text": write(rng, timeline["warm"][rows] == 1)}
+    )
 
 
 def truth_table(timeline: Timeline, world: World, facts: Facts) -> pl.DataFrame:
@@ -115,11 +118,12 @@ def _paths(truth: dict[str, Ints], user: Ints, item: Ints, world: World, facts: 
     evidence, via, two, cause = truth["evidence"], truth["via"], truth["via_two"], truth["cause"]
     song, heard = keys("song", item), keys("song", np.where(cause == CAUSE["friend"], -1, evidence))
     appeared = np.where((cause == CAUSE["show"])[:, None], np.stack([via, two], axis=1), -1)
-    paths = {
+    style = pl.Series(["style:"]) + labels(STYLES, np.where(cause == CAUSE["style"], via, -1))
+    paths: dict[str, list[pl.Series | str]] = {
         "repeat": [song],
         "artist": [heard, "SUNG_BY", keys("artist", via), "<SUNG_BY", song],
         "album": [heard, "IN_ALBUM", keys("album", via), "<IN_ALBUM", song],
-        "style": [heard, "HAS_STYLE", pl.Series(["style:"]) + labels(STYLES, np.where(cause == CAUSE["style"], via, -1)), "<HAS_STYLE", song],
+        "style": [heard, "HAS_STYLE", style, "<HAS_STYLE", song],
         "playlist": [heard, "IN_PLAYLIST", keys("playlist", via), "<IN_PLAYLIST", song],
         "drama": _drama_path(heard, np.where(cause == CAUSE["drama"], evidence, -1), via, two, item, world),
         "show": _show_path(heard, song, appeared, facts),
@@ -169,5 +173,3 @@ def _seasons(facts: Facts, rows: Ints) -> pl.Series:
     number = pl.Series(facts.appearance_season[rows]).cast(pl.String)
     show = ids("show", np.where(rows >= 0, facts.appearance_show[rows], -1))
     return pl.Series(["season:"]) + show + pl.Series(["/"]) + number
-
-

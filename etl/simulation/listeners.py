@@ -89,8 +89,11 @@ class Listeners:
     def on(self, day: int) -> Interests:
         """Interests as they are on `day`."""
         changed = day >= self.change_day
-        pick = (np.where(changed, late, early) for early, late in ((self.early.style, self.late.style), (self.early.language, self.late.language)))
-        return Interests(*pick, artists=np.where(changed[:, :, None], self.late.artists, self.early.artists))
+        return Interests(
+            np.where(changed, self.late.style, self.early.style),
+            np.where(changed, self.late.language, self.early.language),
+            np.where(changed[:, :, None], self.late.artists, self.early.artists),
+        )
 
     def drift(self, rng: np.random.Generator) -> None:
         """One day's random walk of what is liked when."""

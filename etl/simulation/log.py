@@ -26,7 +26,7 @@ class EventLog:
 
     def add(self, behaviour: str, scene: Ints | str, users: Ints, items: Ints, ts: Ints, *, organic: Ints | bool,
             play_ms: Ints | int = -1, position: Ints | int = -1, kind: Ints | str = "song", warm: Mask | bool = True) -> Ints:  # fmt: skip
-        """Append one event a row and return their row numbers; -1 stands for no play time and no position, `warm` is the mood of a comment."""
+        """Append one event a row and return their row numbers; -1: no play time, no position. `warm` is a comment's mood."""
         scenes = SCENES.index(scene) if isinstance(scene, str) else scene
         kinds = KINDS.index(kind) if isinstance(kind, str) else kind
         values = (users, kinds, items, BEHAVIOURS.index(behaviour), ts, scenes, play_ms, organic, position, warm)

@@ -14,7 +14,7 @@ from etl.simulation.catalogue_tables import catalogue_tables
 from etl.simulation.facts import build_facts
 from etl.simulation.listener_tables import Timeline, comments_table, events_table, friends_table, truth_table, users_table
 from etl.simulation.listeners import build_listeners, build_tastes
-from etl.simulation.sessions import Service
+from etl.simulation.sessions import run_days
 from etl.simulation.settings import SimulationSettings
 from etl.tables_out import parse_url, write_tables
 
@@ -27,9 +27,7 @@ def simulate(settings: SimulationSettings) -> dict[str, pl.DataFrame]:
     facts = build_facts(settings, world, of_facts)
     tastes = build_tastes(settings, world, of_listeners)
     listeners = build_listeners(settings, world, of_listeners)
-    service = Service(settings, world, facts, tastes, listeners, of_days)
-    service.run()
-    timeline = Timeline(service.log)
+    timeline = Timeline(run_days(settings, world, facts, tastes, listeners, of_days))
     return {
         **catalogue_tables(world, facts, of_names),
         "users": users_table(listeners),

@@ -19,7 +19,7 @@ class Strengths:
     `artist, album, style, drama, show, friend, playlist` act through facts of the source tables.
     """
 
-    interest: float = 0.26
+    interest: float = 0.34
     artist: float = 0.14
     album: float = 0.08
     style: float = 0.05
@@ -27,8 +27,8 @@ class Strengths:
     show: float = 0.10
     friend: float = 0.04
     popularity: float = 0.10
-    chance: float = 0.05
-    playlist: float = 0.75
+    chance: float = 0.03
+    playlist: float = 0.5
     """Share of plays in a playlist's scene that come from the playlist."""
 
     def without_facts(self) -> Strengths:
@@ -47,7 +47,7 @@ class Preset:
 
 PRESETS: Final = {
     "default": Preset(),
-    "kg-strong": Preset(Strengths(interest=0.14, artist=0.16, drama=0.30, show=0.20)),
+    "kg-strong": Preset(Strengths(interest=0.14, artist=0.18, drama=0.40, show=0.28, popularity=0.06)),
     "kg-useless": Preset(Strengths().without_facts(), tastes_follow_facts=False),
 }
 SMALLEST: Final = {"n_songs": 40, "n_users": 2, "n_days": 1}
@@ -64,7 +64,7 @@ class SimulationSettings:
     preset: str = "default"
     spurious_share: float = 0.15
     """Facts that cause nothing, as a share of the true soundtrack and show facts."""
-    repeat_share: float = 0.42
+    repeat_share: float = 0.56
     """Mean chance that an organic play goes back to the listener's own plays (others repeat by coincidence)."""
     repeat_decay: float = 0.5
     """d of ACT-R: a play of age t counts t^-d towards a repeat."""
