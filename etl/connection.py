@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from etl.errors import UserError
 
 CONNECT_SECONDS = 10
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+"""The driver that is installed with this project, where a URL names none."""
 ADVICE = (
     (("not a database", "malformed"), "check that [source] url names a SQLite database"),
     (("unable to open", "readonly"), "check the file's permissions"),
@@ -32,6 +34,7 @@ def make_engine(url: str) -> sa.Engine:
     name = url.split(":")[0]
     try:
         parsed = sa.make_url(url)
+        parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
         path = sqlite_path(parsed)
         if path is not None:
             return sa.create_engine(parsed, creator=lambda: _connect_sqlite(path), poolclass=sa.NullPool)

@@ -60,5 +60,5 @@ def _open(events: Events, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
     if np.any(events.behaviour == behaviour):
         return np.zeros(len(events), dtype=bool)
     given = np.isin(events.behaviour, (Behaviour.FULL_PLAY, Behaviour.SKIP))
-    said: npt.NDArray[np.bool_] = np.isin(events.source, events.source[given])
-    return (events.behaviour == Behaviour.PLAY) & ~said
+    unsaid: npt.NDArray[np.bool_] = (events.behaviour == Behaviour.PLAY) & ~np.isin(events.source, events.source[given])
+    return unsaid

@@ -50,11 +50,10 @@ class EtlReport:
     def write(self, folder: Path) -> None:
         """Write `etl.json` and `etl.md` into `folder` (created if missing)."""
         folder.mkdir(parents=True, exist_ok=True)
-        rejected = {name: reasons for name, reasons in self.rejected.items() if reasons}
         counts = {
             "read": self.read,
             "kept": self.kept,
-            "rejected": rejected,
+            "rejected": self.rejected,
             "derived": self.derived,
             "entities": self.entities,
             "facts": self.facts,
