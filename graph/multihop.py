@@ -115,7 +115,7 @@ class MultiHop:
             n_users,
             threads,
             lambda start, stop: spread.top_k(
-                self.hops, offsets, songs, weights, *_columns(skip), prior.astype(np.float32), start, stop, keys, size
+                self.hops, offsets, songs, weights, *_columns(skip), prior.astype(np.float32, copy=False), start, stop, keys, size
             ),
         )
         return _ranked(keys, size if k > 0 else 0 * size)
@@ -128,7 +128,7 @@ class MultiHop:
             len(seeds.offsets) - 1,
             threads,
             lambda start, stop: spread.scores(
-                self.hops, offsets, songs, weights, *_columns(pairs), prior.astype(np.float32), start, stop, score
+                self.hops, offsets, songs, weights, *_columns(pairs), prior.astype(np.float32, copy=False), start, stop, score
             ),
         )
         return score

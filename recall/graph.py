@@ -92,6 +92,7 @@ class GraphRoute:
         self._played = played_songs(snapshot)
         self._popularity = np.power(1.0 + _listeners(snapshot), self.settings.popularity_power)
         self._multihop: dict[str, MultiHop] = {}
+        self._priors: dict[str, npt.NDArray[np.float32]] = {}
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs with the most evidence from other songs of the history."""
@@ -183,12 +184,14 @@ class GraphRoute:
         arrives[inside] = self._kind[target[inside]] == kind
         return [projection.step_names[code] for code in np.unique(step[arrives])]
 
-    def _prior(self, kind: str) -> npt.NDArray[np.float64]:
+    def _prior(self, kind: str) -> npt.NDArray[np.float32]:
         """Popularity of the entities of `kind`; 0 for every other node."""
-        prior = np.zeros(self._snapshot.projection.n_nodes)
-        of_kind = np.flatnonzero(self._kind == kind)
-        prior[of_kind] = self._popularity[of_kind]
-        return prior
+        if kind not in self._priors:
+            prior = np.zeros(self._snapshot.projection.n_nodes, dtype=np.float32)
+            of_kind = np.flatnonzero(self._kind == kind)
+            prior[of_kind] = self._popularity[of_kind]
+            self._priors[kind] = prior
+        return self._priors[kind]
 
 
 def user_seeds(snapshot: Snapshot, settings: GraphRecallSettings) -> csr_array:
