@@ -50,7 +50,7 @@ def _source_url(url: sa.URL) -> str:
     if database is not None:
         return url.set(database=database.name).render_as_string(hide_password=False)
     masked = url.render_as_string(hide_password=True)
-    return masked.replace(":***@", f":${{{PASSWORD_NAME}}}@") if url.password is not None else masked
+    return masked.replace(":***@", f":${{{PASSWORD_NAME}}}@" if url.password else "@")
 
 
 def _text(url: str, evaluate: EvaluateDefaults) -> str:

@@ -10,7 +10,6 @@ from etl.simulation.draws import Ints
 from etl.simulation.facts import SCENES_ZH, TAGS, Facts
 from etl.simulation.keys import ids, keys, labels
 from etl.simulation.names import DRAMA, LABELS, LANGUAGES, NAMES, SHOW, TITLES, by_language, compose
-from etl.simulation.settings import START_TS
 
 
 def catalogue_tables(world: World, facts: Facts, rng: np.random.Generator) -> dict[str, pl.DataFrame]:
@@ -159,8 +158,3 @@ def _triples(world: World, facts: Facts, rng: np.random.Generator) -> pl.DataFra
 def _dates(days: Ints) -> pl.Series:
     """ISO-8601 dates of days from 1970."""
     return pl.Series(days.astype(np.int32)).cast(pl.Date).dt.to_string("%Y-%m-%d")
-
-
-def start_date() -> str:
-    """First day of the simulated period, ISO-8601."""
-    return str(_dates(np.array([START_TS // 86_400]))[0])

@@ -103,6 +103,11 @@ def test_config_of_a_server_takes_the_password_from_the_environment(tmp_path: Pa
     assert tomllib.loads(text)["source"]["url"] == "postgresql+psycopg://me:${KG_RECALL_SOURCE_PASSWORD}@host/db"
 
 
+def test_config_of_a_server_without_a_password_names_none(tmp_path: Path) -> None:
+    write_config("postgresql+psycopg://me:@host/db", EvaluateDefaults(), folder=tmp_path)
+    assert tomllib.loads((tmp_path / "kg-recall.toml").read_text())["source"]["url"] == "postgresql+psycopg://me@host/db"
+
+
 def test_config_goes_to_the_current_directory_for_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_config("mysql+pymysql://host/db", EvaluateDefaults())
