@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from kg_recall.commands import flow, graph, recommend, sources
 from kg_recall.errors import SECRETS, disk_full, is_disk_full, one_line
 from kg_recall.logs import log, log_path
 
+STOPPED = "interrupted; what was done stays, and the same command goes on from there"
 MISTAKE, DEFECT, INTERRUPTED = 2, 1, 130
 
 app = typer.Typer(
@@ -49,17 +49,15 @@ def invoke(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0 done, 2 a mistake in one line, 1 a defect, 130 interrupted."""
     try:
         code = app(list(arguments) or ["--help"], prog_name="kg-recall", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return _complain(STOPPED, INTERRUPTED) if code == INTERRUPTED else code if isinstance(code, int) else 0
     except UserError as error:
         return _complain(str(error), MISTAKE)
     except typer.TyperException as error:
         return _complain(f"{error.format_message()} (kg-recall --help lists the commands, kg-recall COMMAND --help their options)", MISTAKE)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; what was done stays, and the same command goes on from there", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output (head, less) has gone: so have we. The rest of the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _complain(STOPPED, INTERRUPTED)
+    except SystemExit:
+        return 0  # Typer's answer to a reader of our output (head, less) that has gone: there is nobody left to tell
     except Exception as error:
         return _complain(str(disk_full(_where(error))), MISTAKE) if is_disk_full(error) else _defect(error)
 

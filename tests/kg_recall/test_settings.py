@@ -1,0 +1,175 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etl.errors import UserError
+from kg_recall.errors import SECRETS
+from kg_recall.rooms import ROOMS, room_class
+from kg_recall.settings import Settings
+from kg_recall.source_url import resolve_url
+
+URL = '[source]\nurl = "sqlite:///music.db"\n'
+Load = Callable[[str], Settings]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def write_and_load(text: str) -> Settings:
+        config = tmp_path / "kg-recall.toml"
+        config.write_text(text, encoding="utf-8")
+        return Settings.load(config)
+
+    return write_and_load
+
+
+def test_a_config_needs_only_the_url(load: Load, tmp_path: Path) -> None:
+    settings = load(URL)
+    assert settings.workspace_folder == tmp_path / "kg-recall-workspace"
+    assert settings.source_url().url == f"sqlite:///{tmp_path}/music.db"
+    assert (settings.seed, settings.etl.max_rejected, settings.graph.store) == (0, 0.05, "ladybug")
+    assert (settings.recommend.repeats, settings.recommend.language, settings.recommend.now_ts) == ("include", "en", None)
+    evaluate = settings.evaluate
+    assert (evaluate.split, evaluate.test_share, evaluate.valid_share, evaluate.refit) == ("time", 0.1, 0.1, True)
+    assert settings.routes.on == ("popular", "repeat", "itemcf", "usercf", "ease", "graph", "interest")
+
+
+def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load('workspace = "w"\n' + URL)
+    monkeypatch.chdir("/")
+    assert Settings.load(tmp_path / "kg-recall.toml").workspace_folder == tmp_path / "w"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sed = 1\n" + URL, "line 1: unknown key sed: did you mean seed?"),
+        (URL + '[evaluate]\nsplt = "time"\n', "line 4: unknown key [evaluate] splt: did you mean [evaluate] split?"),
+        ('split = "time"\n' + URL, "line 1: unknown key split: did you mean [evaluate] split?"),
+        (URL + '[evalute]\nsplit = "time"\n', "line 3: unknown key evalute: did you mean evaluate?"),
+        (URL + "[recall.repeat]\ndecy = 1\n", "line 4: unknown key [recall.repeat] decy: did you mean [recall.repeat] decay?"),
+        (URL + "[routes]\neas = false\n", "line 4: unknown key [routes] eas: did you mean [routes] ease?"),
+        (URL + '[graph]\npassword = "x"\n', "line 4: unknown key [graph] password: [graph] takes store, uri, user, database"),
+        (URL + '[evaluate]\nsplit = "tme"\n', "line 4: [evaluate] split = 'tme': must be 'time', 'last' or 'random'"),
+        (URL + "[evaluate]\ntest_share = 2\n", "line 4: [evaluate] test_share = 2: must be less than 1"),
+        (URL + "[evaluate]\ntest_share = 0.6\nvalid_share = 0.5\n", "their sum must be less than 1"),
+        (URL + '[recommend]\nnow = "yesterday"\n', "line 4: [recommend] now: 'yesterday' is no time: write one like 2024-05-01"),
+        (URL + "[etl]\nmax_rejected = 7\n", "line 4: [etl] max_rejected = 7: must be less than or equal to 1"),
+        (URL + "[etl]\nskip_share = 7\n", "[etl] skip_share = 7.0: give a share"),
+        (URL + "[recall.repeat]\nd = 'x'\n", "line 4: [recall.repeat] d = 'x': must be a valid number"),
+        ("embed = 3\n" + URL, "line 1: embed must be a table: write [embed]"),
+        ('seed = "many"\n' + URL, "line 1: seed = 'many': must be a valid integer"),
+        ("seed = \n" + URL, "is not valid TOML: Invalid value (at line 1, column 8)"),
+        ("seed = 1\n", 'source is missing: add url = "sqlite:///music.db" under [source]'),
+        ("[source]\n", '[source] url is missing: add url = "sqlite:///music.db" under [source]'),
+        ('[source]\nurl = "music.db"\n', "'music.db' is no database URL: write one like sqlite:///music.db"),
+    ],
+)
+def test_a_mistake_names_its_line_and_its_remedy(load: Load, text: str, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(text)
+    assert says in str(caught.value)
+    assert "kg-recall.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config at .*nowhere\.toml: .* -c FILE"):
+        Settings.load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:hush@host/music", "postgresql://me@host/music?password=hush", "mysql://me:x${A}@h/m"])
+def test_a_password_in_the_file_is_refused_unread(load: Load, url: str) -> None:
+    with pytest.raises(UserError, match="put it into an environment variable") as caught:
+        load(f'[source]\nurl = "{url}"\n')
+    assert "hush" not in str(caught.value)
+
+
+def test_the_url_takes_parts_from_the_environment(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '[source]\nurl = "postgresql://me:${MUSIC_PASSWORD}@host:${PORT}/music"\n'
+    monkeypatch.delenv("MUSIC_PASSWORD", raising=False)
+    with pytest.raises(UserError, match="environment variable MUSIC_PASSWORD, which is not set"):
+        load(text)
+    monkeypatch.setenv("MUSIC_PASSWORD", "a/b@c:d")
+    monkeypatch.setenv("PORT", "5433")
+    url = load(text).source_url()
+    assert url.url == "postgresql://me:a%2Fb%40c%3Ad@host:5433/music"
+    assert "a/b" not in repr(url)
+    assert SECRETS.redact("failed with a/b@c:d or a%2Fb%40c%3Ad") == "failed with *** or ***"
+
+
+def test_a_whole_url_from_the_environment_gives_its_password_to_no_message(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSIC_URL", "postgresql://me:only-mine@host/music")
+    url = load('[source]\nurl = "${MUSIC_URL}"\n').source_url()
+    assert (url.shown, SECRETS.redact(url.url)) == ("${MUSIC_URL}", "postgresql://me:***@host/music")
+
+
+def test_identity_is_the_database_and_not_its_password() -> None:
+    def identity(template: str, environ: dict[str, str]) -> str:
+        return resolve_url(template, Path("/here"), environ).identity(Path("/here/workspace"))
+
+    template = "postgresql://me:${P}@host/music"
+    assert identity(template, {"P": "first-password"}) == identity(template, {"P": "second-password"})
+    assert identity(template, {"P": "first-password"}) != identity("postgresql://me:${P}@host/other", {"P": "first-password"})
+
+
+def test_a_folder_may_move_with_its_database() -> None:
+    def identity(template: str, folder: str) -> str:
+        return resolve_url(template, Path(folder), {}).identity(Path(folder) / "workspace")
+
+    assert identity("sqlite:///music.db", "/here") == identity("sqlite:///music.db", "/there")
+    assert identity("sqlite:///music.db", "/here") != identity("sqlite:///other.db", "/here")
+    assert identity("sqlite:////here/music.db", "/here") != identity("sqlite:////there/music.db", "/here")
+
+
+def test_the_neo4j_password_comes_from_the_environment_only(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(URL + '[graph]\nstore = "neo4j"\n')
+    monkeypatch.delenv("KG_RECALL_NEO4J_PASSWORD", raising=False)
+    with pytest.raises(UserError, match="set the environment variable KG_RECALL_NEO4J_PASSWORD"):
+        settings.neo4j_password()
+    monkeypatch.setenv("KG_RECALL_NEO4J_PASSWORD", "graph-secret")
+    assert settings.neo4j_password() == "graph-secret"
+    assert SECRETS.redact("graph-secret") == "***"
+
+
+def test_the_environment_changes_nothing_else(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEED", "7")
+    monkeypatch.setenv("KG_RECALL_SEED", "7")
+    assert load(URL).seed == 0
+
+
+def test_now_takes_toml_times_and_text(load: Load) -> None:
+    texts = ["2024-01-01T00:00:00", "2024-01-01T00:00:00Z", "2024-01-01", '"2024-01-01T01:00:00+01:00"']
+    assert {load(URL + f"[recommend]\nnow = {text}\n").recommend.now_ts for text in texts} == {1_704_067_200}
+
+
+def test_naming_a_default_changes_no_fingerprint(load: Load) -> None:
+    plain = load(URL)
+    named = load("seed = 0\n" + URL + "[recall.repeat]\nd = 0.5\n[evaluate]\nsplit = 'time'\n")
+    changed = load(URL + "[recall.repeat]\nd = 0.7\n")
+    default = room_class("recall.repeat")().d
+    assert default == 0.5
+    assert plain.plain("recall") == named.plain("recall")
+    assert plain.plain("evaluate") == named.plain("evaluate")
+    assert plain.plain("recall") != changed.plain("recall")
+    assert changed.recall_settings("repeat").d == 0.7
+
+
+@pytest.mark.parametrize("section", sorted(ROOMS))
+def test_every_room_has_defaults_for_all_its_settings(section: str, load: Load) -> None:
+    kind = room_class(section)
+    assert load(URL).room(section, kind) == kind()
+
+
+def test_settings_of_an_unused_room_are_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "kg-recall.toml").write_text(URL)
+    heavy = ("torch", "numba", "lightgbm", "pykeen", "polars")
+    code = (
+        "import sys; from pathlib import Path; from kg_recall.settings import Settings; s = Settings.load(Path('kg-recall.toml'));"
+        f"s.plain('recall'), s.plain('embed'); print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
