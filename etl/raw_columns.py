@@ -65,4 +65,6 @@ def _text(value: Any) -> str | None:
         return value.decode("utf-8", errors="replace")
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)
