@@ -11,9 +11,9 @@ from typing import Any
 
 from etl.errors import UserError
 from graph.read_back import project
-from graph.store import GraphStore, QueryResult, open_store
+from graph.store import GraphStore, open_store
 from kg_recall.context import Context
-from kg_recall.edits import JOURNAL, fingerprint_edits, read_edits, write_edits
+from kg_recall.edits import JOURNAL, fingerprint_edits, read_edits
 from kg_recall.settings import Settings
 from kg_recall.workspace import write_text
 
@@ -117,26 +117,3 @@ def opened_store(context: Context) -> Iterator[GraphStore]:
         raise UserError("[graph] names another store than the one that was loaded: run `kg-recall graph` first")
     with _opened(context.settings, context.workspace.path("graph", STORE)) as store:
         yield store
-
-
-def edit(context: Context, store: GraphStore, cypher: str) -> QueryResult:
-    """Change the graph by one statement and note it in the journal; the workspace is held by the caller.
-
-    The statement is written down first: a process that ends between the two leaves a journal longer than `loaded.json` says, and
-    the next run loads the store anew and replays it.
-
-    Raises:
-        UserError: the store refuses the statement; then nothing is noted.
-    """
-    before = read_edits(context.workspace)
-    write_edits(context.workspace, [*before, cypher])
-    try:
-        result = store.query(cypher, write=True)
-    except UserError:
-        write_edits(context.workspace, before)
-        raise
-    path = context.workspace.path("graph", LOADED)
-    loaded = Loaded.read(path)
-    if loaded is not None and loaded.edits == len(before):
-        Loaded(loaded.lake, loaded.settings, len(before) + 1).write(path)
-    return result

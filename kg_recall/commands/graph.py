@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +15,8 @@ from kg_recall.context import Context
 if TYPE_CHECKING:
     from graph.connections import Connections
     from graph.projection import Projection
-    from graph.store import GraphStore, QueryResult
 
-Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="One Cypher query; without it, a shell.")]
+Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="One Cypher query; without it, a shell (:help says how).")]
 AsJson = Annotated[bool, typer.Option("--json", help="An array of objects, all rows.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="A header and all rows.")]
 Write = Annotated[bool, typer.Option("--write", help="Let queries change the graph; the next run takes the change up.")]
@@ -35,70 +33,24 @@ def cypher(
     config: Config = DEFAULT_CONFIG,
     quiet: Quiet = False,
 ) -> None:
-    """Ask the graph in Cypher: one query, or a shell whose queries end with a semicolon."""
+    """Ask the graph in Cypher: one query, or a shell."""
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other: give one of them")
     context = Context.open(config, quiet=quiet)
+    from graph import answers
+    from graph.shell import run_shell
     from kg_recall.graph_step import opened_store
-    from kg_recall.query_output import as_csv as csv_text
-    from kg_recall.query_output import as_json as json_text
-    from kg_recall.query_output import as_table
+    from kg_recall.journalled_store import JournalledStore
 
-    shown = json_text if as_json else csv_text if as_csv else as_table
+    shown = answers.as_json if as_json else answers.as_csv if as_csv else answers.as_table
     # Only a change needs the workspace for itself; questions may be asked while a run is at work.
     held = context.workspace.writing(context.settings.source_url()) if write else nullcontext()
-    with held, opened_store(context) as store:
-        if query is not None:
-            typer.echo(shown(_answer(context, store, query, write)))
+    with held, opened_store(context) as bare:
+        store = JournalledStore(bare, context.workspace)
+        if query is None:
+            run_shell(store, write, sys.stdout)
         else:
-            _shell(context, store, write, shown)
-
-
-def _answer(context: Context, store: GraphStore, query: str, write: bool) -> QueryResult:
-    from graph.tokens import tokenize, writes
-    from kg_recall.graph_step import edit
-
-    if write and writes(tokenize(query)):
-        return edit(context, store, query)
-    return store.query(query)
-
-
-def _shell(context: Context, store: GraphStore, write: bool, shown: Callable[[QueryResult], str]) -> None:
-    """Answer query after query; a mistake ends the shell only where nobody sits at it."""
-    interactive = sys.stdin.isatty()
-    for query in statements(_typed(context) if interactive else sys.stdin):
-        try:
-            typer.echo(shown(_answer(context, store, query, write)))
-        except UserError as error:
-            if not interactive:
-                raise
-            typer.echo(f"kg-recall: {error}", err=True)
-
-
-def _typed(context: Context) -> Iterator[str]:
-    """Lines typed at a prompt, with the history of earlier shells, until Ctrl-D."""
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import FileHistory
-
-    history = context.workspace.path("logs", "cypher-history")
-    session: PromptSession[str] = PromptSession(history=FileHistory(str(history)))
-    while True:
-        try:
-            yield session.prompt("cypher> ") + "\n"
-        except EOFError:
-            return
-
-
-def statements(lines: Iterable[str]) -> Iterator[str]:
-    """Queries out of lines: each ends with the semicolon at the end of a line, or with the last line."""
-    query = ""
-    for line in lines:
-        query += line
-        if query.rstrip().endswith(";"):
-            yield query.rstrip().rstrip(";")
-            query = ""
-    if query.strip():
-        yield query
+            typer.echo(shown(store.query(query, write=write)))
 
 
 def path(source: Key, target: Key, max_hops: MaxHops = 4, k: Count = 3, config: Config = DEFAULT_CONFIG, quiet: Quiet = False) -> None:

@@ -11,7 +11,8 @@ from graph.projection import Projection
 from kg_recall.cli import invoke
 from kg_recall.context import Context
 from kg_recall.edits import read_edits, write_edits
-from kg_recall.graph_step import edit, opened_store
+from kg_recall.graph_step import opened_store
+from kg_recall.journalled_store import JournalledStore
 from kg_recall.runner import run_step
 from kg_recall.steps import STEP
 
@@ -77,7 +78,7 @@ def test_edits_are_made_again_when_the_lake_changes(tmp_path: Path) -> None:
 
 def test_a_process_killed_before_the_change_is_made_leaves_it_to_the_next_run(tmp_path: Path) -> None:
     context = with_graph(tmp_path)
-    write_edits(context.workspace, [ADD])  # what `edit` does first
+    write_edits(context.workspace, [ADD])  # what the store does first
     assert rebuilt(context) == "done"
     assert ("song:3", "SOUNDTRACK_OF", "drama:d") in facts(context.projection())
 
@@ -85,7 +86,7 @@ def test_a_process_killed_before_the_change_is_made_leaves_it_to_the_next_run(tm
 def test_a_refused_change_is_not_noted(tmp_path: Path) -> None:
     context = with_graph(tmp_path)
     with opened_store(context) as store, pytest.raises(UserError):
-        edit(context, store, "MATCH (s:Song) SET s.key = ")
+        JournalledStore(store, context.workspace).query("MATCH (s:Song) SET s.key = ", write=True)
     assert read_edits(context.workspace) == []
     assert rebuilt(context) == "up to date"
 

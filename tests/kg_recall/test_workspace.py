@@ -85,6 +85,11 @@ def test_a_full_disk_is_a_mistake_in_one_line_and_loses_nothing(tmp_path: Path) 
     assert tree(tmp_path / "w") == before
 
 
+def _publish_nothing(workspace: Workspace) -> None:
+    with workspace.publish("etl", "i", {}, ["part"]):
+        pass
+
+
 def test_a_step_that_writes_less_than_it_says_is_a_defect(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "w")
     with (
