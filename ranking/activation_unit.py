@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +36,9 @@ class ActivationUnit(nn.Module):
     A bias per age bucket stands in for a one-hot age among the inputs.
     """
 
-    def __init__(self, width: int, hidden: tuple[int, int] = (80, 40), n_ages: int = 16) -> None:
+    def __init__(
+        self, width: int, hidden: tuple[int, int] = (80, 40), n_ages: int = 16, activation: Literal["sigmoid", "dice"] = "sigmoid"
+    ) -> None:
         super().__init__()
         first, second = hidden
         bound = (4 * width) ** -0.5  # of the unfactored layer, whose inputs are four vectors wide
@@ -42,7 +46,8 @@ class ActivationUnit(nn.Module):
             nn.Parameter(torch.empty(width, first).uniform_(-bound * scale, bound * scale)) for scale in (2**0.5, 2**0.5, 1.0)
         )
         self.of_age = nn.Parameter(torch.zeros(n_ages, first))
-        self.rest = nn.Sequential(Dice(first), nn.Linear(first, second), Dice(second), nn.Linear(second, 1))
+        between = (nn.Sigmoid(), nn.Sigmoid()) if activation == "sigmoid" else (Dice(first), Dice(second))
+        self.rest = nn.Sequential(between[0], nn.Linear(first, second), between[1], nn.Linear(second, 1))
 
     def forward(self, song: Tensor, target: Tensor, history: Tensor, owner: Tensor, age: Tensor) -> Tensor:
         """Weights `[p]` of the packed history rows.

@@ -23,6 +23,8 @@ class DinSettings:
     history: int = 50
     """Positive songs that it looks back on."""
     attention: tuple[int, int] = (80, 40)
+    attention_activation: Literal["sigmoid", "dice"] = "sigmoid"
+    """Between the layers of the activation unit: the authors' later code has the sigmoid, which costs half of what Dice does."""
     hidden: tuple[int, int] = (200, 80)
     code_width: int = 8
     """Of the embedding of each categorical column."""
@@ -82,7 +84,7 @@ class DinNetwork(nn.Module):
         self.code = nn.Embedding(max(sum(code_sizes), 1), settings.code_width)
         nn.init.normal_(self.facet.weight, std=0.5 * width**-0.5)
         nn.init.normal_(self.code.weight, std=0.1)
-        self.unit = ActivationUnit(width, settings.attention, N_AGES)
+        self.unit = ActivationUnit(width, settings.attention, N_AGES, settings.attention_activation)
         inputs = 3 * width + len(code_sizes) * settings.code_width + n_numeric
         first, second = settings.hidden
         self.mlp = nn.Sequential(

@@ -14,7 +14,7 @@ from ranking.ranker import Examples
 from recall.snapshot import Snapshot
 
 ANSWERS: Final = (Behaviour.CLICK, Behaviour.PLAY, Behaviour.FULL_PLAY)
-"""What answers an exposure. A play that ends as a skip is still an answer: the exposure worked, the song then did not."""
+"""What answers an exposure."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class ExposureSettings:
 
     window_seconds: int = 1_800
     """An answer later than this after the exposure is not its doing."""
+    skip_is_negative: bool = True
+    """A song that was skipped is no success: where songs start by themselves (a radio), a play alone says nothing."""
 
 
 def exposure_examples(snapshot: Snapshot, since: int, until: int, settings: ExposureSettings | None = None) -> Examples:
-    """Every exposure of a song among `snapshot.events[since:until]`, labelled 1 if the listener clicked or played the song because of it.
+    """Every exposure of a song among `snapshot.events[since:until]`, labelled 1 if the listener clicked or played it and did not skip it.
 
-    An answer is credited to the latest exposure of that song to that listener before it, if it comes within the window and before
+    An answer or a skip is credited to the latest exposure of that song to that listener before it, if it comes in the window and before
     `until`. An exposure whose window is still open at the end of the range is left out, since its label is not known yet. Where the
     snapshot's time is ordinal there is no window. `position` is the exposure's own row, so features see only what came before.
     """
@@ -39,14 +41,14 @@ def exposure_examples(snapshot: Snapshot, since: int, until: int, settings: Expo
     is_song = events.item < snapshot.catalogue.n_songs
     rows = np.arange(since, until)[is_song[since:until]]
     exposed = rows[events.behaviour[rows] == Behaviour.EXPOSURE]
-    answers = rows[np.isin(events.behaviour[rows], ANSWERS)]
     label = np.zeros(len(exposed), dtype=np.float32)
-    if len(exposed) and len(answers):
-        credited = _latest_before(pair[exposed], exposed, pair[answers], answers)
+    for acts, value in ((ANSWERS, 1.0), ((Behaviour.SKIP,) if settings.skip_is_negative else (), 0.0)):
+        done = rows[np.isin(events.behaviour[rows], acts)]
+        credited = _latest_before(pair[exposed], exposed, pair[done], done)
         found = credited >= 0
-        if not snapshot.ordinal:
-            found &= events.ts[answers] - events.ts[exposed[credited]] <= settings.window_seconds
-        label[credited[found]] = 1.0
+        if not snapshot.ordinal and len(exposed):
+            found &= events.ts[done] - events.ts[exposed[credited]] <= settings.window_seconds
+        label[credited[found]] = value
     end_ts = snapshot.now if until == len(events) else int(events.ts[until])
     closed = np.ones(len(exposed), bool) if snapshot.ordinal else events.ts[exposed] + settings.window_seconds <= end_ts
     return _at_rows(events, exposed[closed], label[closed])
@@ -56,6 +58,8 @@ def _latest_before(
     key: npt.NDArray[np.int64], position: npt.NDArray[np.int64], of_key: npt.NDArray[np.int64], at: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """For each (`of_key`, `at`) the index of the row with that key and the greatest position below `at`, -1 without one."""
+    if not len(key) or not len(of_key):
+        return np.full(len(of_key), -1, dtype=np.int64)
     distinct, rank = np.unique(key, return_inverse=True)
     span = int(max(position[-1], at[-1])) + 1
     composite = rank * np.int64(span) + position

@@ -36,6 +36,13 @@ def test_an_answer_is_credited_to_the_latest_exposure_only() -> None:
     assert exposure_examples(snapshot_of(rows, now=10_000), 0, 4).label.tolist() == [0, 1, 0]
 
 
+def test_a_song_that_was_skipped_is_no_success_unless_asked() -> None:
+    rows = [(0, 1, 0, Behaviour.EXPOSURE), (0, 1, 1, Behaviour.PLAY), (0, 1, 1, Behaviour.SKIP), (0, 1, 9, Behaviour.EXPOSURE)]
+    snapshot = snapshot_of([*rows, (0, 1, 10, Behaviour.PLAY)], now=10_000)
+    assert exposure_examples(snapshot, 0, 5).label.tolist() == [0, 1]
+    assert exposure_examples(snapshot, 0, 5, ExposureSettings(skip_is_negative=False)).label.tolist() == [1, 1]
+
+
 def test_a_range_neither_looks_past_its_end_nor_keeps_what_is_still_open() -> None:
     rows = [
         (0, 1, 0, Behaviour.EXPOSURE),
@@ -84,6 +91,11 @@ def test_labels_against_a_plain_reading_of_the_log(acts: list[tuple[int, int, in
         earlier = [other for other in exposed if other < place and rows[other][:2] == (user, item)]
         if behaviour in (Behaviour.PLAY, Behaviour.CLICK) and earlier and ts - rows[max(earlier)][2] <= window:
             exposed[max(earlier)] = 1
+    for place in range(since, len(rows)):
+        user, item, ts, behaviour = rows[place]
+        earlier = [other for other in exposed if other < place and rows[other][:2] == (user, item)]
+        if behaviour == Behaviour.SKIP and earlier and ts - rows[max(earlier)][2] <= window:
+            exposed[max(earlier)] = 0
     assert dict(zip(examples.position.tolist(), examples.label.astype(int).tolist(), strict=True)) == exposed
 
 
