@@ -13,7 +13,6 @@ has E_s = 0 and gets the vector that its facts give it.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,13 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
 
 from graph.projection import Projection
-
-with warnings.catch_warnings():
-    # torch-geometric compiles helpers with a torch call that is on its way out; nothing a user could act on.
-    warnings.simplefilter("ignore", FutureWarning)
-    from torch_geometric.nn import MessagePassing
 
 FACTS_PER_STEP = 8
 """Facts of one relation that a song hears; of more, an even spread over them is kept."""
