@@ -58,6 +58,10 @@ class GraphSettings(Section):
     database: str = "neo4j"
 
 
+class RerankSettings(Section):
+    """`[recommend.rerank]`: constraints on the list. There are none yet, so it takes no key."""
+
+
 class RecommendSettings(Section):
     """`[recommend]`: what a list holds and how it speaks."""
 
@@ -65,7 +69,7 @@ class RecommendSettings(Section):
     now: dt.datetime | dt.date | str = ""
     """Moment of the recommendation, ISO-8601 (UTC where it names no zone); empty: the time of the last accepted event."""
     language: Literal["en", "zh"] = "en"
-    rerank: RoomSection = Field(default_factory=dict)
+    rerank: RerankSettings = Field(default_factory=RerankSettings)
 
     @field_validator("now")
     @classmethod
@@ -91,7 +95,6 @@ class EvaluateSettings(Section):
     test_share: Share = 0.1
     valid_share: Share = 0.1
     refit: bool = True
-    report: RoomSection = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> EvaluateSettings:

@@ -85,7 +85,7 @@ STEPS: Final = (
         home="reports",
         outputs=("reports/evaluation.json", "reports/evaluation.md", "reports/figures"),
         needs=("etl", "graph", "embed", "train"),
-        settings=(*LEARNING, "evaluate.report", "recommend"),
+        settings=(*LEARNING, "recommend.repeats", "recommend.rerank"),
         of_events=True,
         command="evaluate",
     ),

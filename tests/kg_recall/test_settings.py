@@ -60,6 +60,10 @@ def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkey
         (URL + "[etl]\nmax_rejected = 7\n", "line 4: [etl] max_rejected = 7: must be less than or equal to 1"),
         (URL + "[etl]\nskip_share = 7\n", "[etl] skip_share = 7.0: give a share"),
         (URL + "[recall.repeat]\nd = 'x'\n", "line 4: [recall.repeat] d = 'x': must be a valid number"),
+        (
+            URL + "[recommend.rerank]\nmax_per_artist = 2\n",
+            "line 4: unknown key [recommend.rerank] max_per_artist: [recommend.rerank] takes no keys",
+        ),
         ("embed = 3\n" + URL, "line 1: embed must be a table: write [embed]"),
         ('seed = "many"\n' + URL, "line 1: seed = 'many': must be a valid integer"),
         ("seed = \n" + URL, "is not valid TOML: Invalid value (at line 1, column 8)"),
@@ -173,3 +177,7 @@ def test_settings_of_an_unused_room_are_not_imported(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_empty_table_of_constraints_is_fine(load: Load) -> None:
+    assert load(URL + "[recommend.rerank]\n[source.tables]\n").plain("recommend.rerank") == {}
