@@ -79,6 +79,7 @@ class Context:
         """Folder of the models that serve: fitted anew on all events, or, with `evaluate.refit = false`, the evaluated ones."""
         name = serving_step(self.settings)
         self.require(name)
+        self.settings.check_rooms()
         return self.workspace.path(STEP[name].outputs[0])
 
     def has_no_events(self) -> bool:

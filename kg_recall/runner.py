@@ -52,6 +52,7 @@ def run_step(context: Context, step: Step) -> Outcome:
     record = context.workspace.record(step.name)
     if record is not None and record.inputs == inputs:
         return Outcome(step.name, "up to date")
+    context.settings.check_rooms()
     started = time.perf_counter()
     log.info("%s: begins", step.name)
     with context.workspace.publish(step.name, inputs, needs, step.outputs, step.hashed) as draft:
@@ -73,7 +74,7 @@ def inputs_of(context: Context, step: Step, needs: dict[str, str]) -> str:
         "needs": needs,
         "also": named_function(step.also)(context) if step.also else "",
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 def named_function(name: str) -> Callable[..., Any]:

@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     cascade: RoomSection = Field(default_factory=dict)
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
-    _folder: Path = PrivateAttr(default=Path())
+    _file: Path = PrivateAttr(default=Path(CONFIG_NAME))
 
     @classmethod
     def settings_customise_sources(
@@ -190,19 +190,33 @@ class Settings(BaseSettings):
             raise config_error(path, text, error, cls) from None
         except UserError as error:  # a room's own check
             raise UserError(f"{path}: {error}") from None
-        settings._folder = path.resolve().parent
-        for section in filter(settings.section, ROOMS):
-            try:
-                settings.room(section, room_class(section))
-            except ValidationError as error:
-                raise config_error(path, text, error, cls, tuple(section.split("."))) from None
-            except (UserError, ValueError) as error:
-                raise UserError(f"{path}: [{section}] {error}") from None
+        settings._file = path
         try:
             settings.source_url()
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         return settings
+
+    def check_rooms(self) -> None:
+        """Check what the file says in the sections of the rooms.
+
+        Apart from `load`, because a room's dataclass may take seconds to import, which a command that needs no room should not pay.
+
+        Raises:
+            UserError: an unknown key or a wrong value, with its line and its remedy.
+        """
+        for section in filter(self.section, ROOMS):
+            try:
+                self.room(section, room_class(section))
+            except ValidationError as error:
+                raise config_error(self._file, _read(self._file), error, type(self), tuple(section.split("."))) from None
+            except (UserError, ValueError) as error:  # a room's own check
+                raise UserError(f"{self._file}: {error}" if "[" in str(error) else f"{self._file}: [{section}] {error}") from None
+
+    @property
+    def _folder(self) -> Path:
+        """Where relative paths start."""
+        return self._file.resolve().parent
 
     @property
     def workspace_folder(self) -> Path:
@@ -233,10 +247,7 @@ class Settings(BaseSettings):
         return value
 
     def plain(self, section: str) -> Any:
-        """`[section]` or a key as plain values for a fingerprint; what a room's section says beside the room's defaults only."""
-        if section in ROOMS:
-            written = self.section(section)
-            return _beside_defaults(written, room_class(section)) if written else {}
+        """`[section]` or a key as plain values for a fingerprint; of a room's section only what the file says."""
         value = self.section(section)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return dataclasses.asdict(value)
@@ -252,7 +263,7 @@ class Settings(BaseSettings):
         """`[section]` as the room's own settings dataclass; keys that the file leaves out keep the room's default.
 
         Raises:
-            ValidationError: a key or value that `kind` does not take (`load` has already refused it).
+            ValidationError: a key or value that `kind` does not take (`check_rooms` says so in words).
         """
         # A model around the dataclass hands it `extra = forbid`.
         model: Any = create_model("Room", __base__=Section, value=(kind, ...))
@@ -267,14 +278,3 @@ def _read(path: Path) -> str:
         raise UserError(f"no config at {path}: write one with at least [source] url, or name another with -c FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path} ({error}): name a TOML file in UTF-8 with -c FILE") from None
-
-
-def _beside_defaults(written: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
-    """What of `written` differs from the defaults of the dataclass `kind`: naming a default changes no fingerprint."""
-    defaults = dataclasses.asdict(kind())
-    return {key: value for key, value in written.items() if _plain(defaults.get(key)) != value}
-
-
-def _plain(value: Any) -> Any:
-    """`value` as TOML would hold it."""
-    return list(value) if isinstance(value, tuple) else value
