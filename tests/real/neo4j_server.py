@@ -56,7 +56,8 @@ def server_version(uri: str) -> str:
 def _class_path(config: pytest.Config, folder: Path) -> str:
     """Class path of the server, found by Maven (without the network where its jars are there) and remembered as long as the jars stay."""
     name = "neo4j/" + hashlib.sha256((FOLDER / "pom.xml").read_bytes()).hexdigest()[:16]
-    known: str = config.cache.get(name, "") if config.cache else ""
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    known: str = cache.get(name, "") if cache else ""
     if known and all(Path(jar).exists() for jar in known.split(":")):
         return known
     output = folder / "classpath"
@@ -68,8 +69,8 @@ def _class_path(config: pytest.Config, folder: Path) -> str:
     else:
         pytest.fail(f"Maven did not bring Neo4j: {(run.stdout or run.stderr).splitlines()[0]}", pytrace=False)
     path = output.read_text().strip()
-    if config.cache:
-        config.cache.set(name, path)
+    if cache:
+        cache.set(name, path)
     return path
 
 

@@ -151,6 +151,14 @@ def test_a_database_with_something_else_is_left_alone(server: GraphStore) -> Non
 
 def test_a_value_of_the_wrong_type_is_named(both: tuple[GraphStore, GraphStore]) -> None:
     server, _ = both
-    server.query("MATCH (:Song {key: 'song:1'})-[r:SUNG_BY]->() SET r.valid_from = 'yesterday'", write=True)
-    with pytest.raises(UserError, match=r"valid_from in .*song:1"):
+    server.query("MATCH (:Song {key: 'song:1'})-[r:SUNG_BY]->() SET r.confidence = 1", write=True)
+    assert project(server, CATALOGUE).confidence.max() == 1.0
+    for change in ("r.valid_from = 'yesterday'", "r.valid_from = 1.5", "r.confidence = 'sure'"):
+        server.load(ENTITIES, FACTS)
+        server.query(f"MATCH (:Song {{key: 'song:1'}})-[r:SUNG_BY]->() SET {change}", write=True)
+        with pytest.raises(UserError, match=r"wrong type in .*song:1"):
+            project(server, CATALOGUE)
+    server.load(ENTITIES, FACTS)
+    server.query("MATCH (n:Song {key: 'song:1'}) SET n.name = 7", write=True)
+    with pytest.raises(UserError, match=r"wrong type in .*song:1"):
         project(server, CATALOGUE)
