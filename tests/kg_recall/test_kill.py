@@ -12,7 +12,7 @@ from fake_steps import STEPS, context_at, tree
 
 from kg_recall.runner import run_steps
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 WAITING_RUN = """
 import sys, time
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, moment: str) ->
     folder.mkdir()
     undisturbed.mkdir()
     list(run_steps(context_at(undisturbed), STEPS))
-    path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+    path = str(TESTS)
     command = [sys.executable, "-c", WAITING_RUN, str(folder), moment]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}) as process:
         assert process.stdout is not None
