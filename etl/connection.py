@@ -39,12 +39,12 @@ def make_engine(url: str) -> sa.Engine:
         if path is not None:
             return sa.create_engine(parsed, creator=lambda: _connect_sqlite(path), poolclass=sa.NullPool)
         return sa.create_engine(parsed, connect_args=_timeout(parsed), poolclass=sa.NullPool)
+    except sa.exc.NoSuchModuleError:
+        raise UserError(f"[source] url: {name!r} is no database of SQLAlchemy: use sqlite, postgresql+psycopg, mysql+pymysql, …") from None
     except (sa.exc.ArgumentError, ValueError):
         raise UserError(
             "[source] url is no database URL: write one like sqlite:///music.db or postgresql+psycopg://user:${NAME}@host/db"
         ) from None
-    except sa.exc.NoSuchModuleError:
-        raise UserError(f"[source] url: {name!r} is no database of SQLAlchemy: use sqlite, postgresql+psycopg, mysql+pymysql, …") from None
     except ModuleNotFoundError as error:
         raise UserError(f"[source] url: the driver {error.name!r} of {name} is not installed: pip install {error.name}") from None
 

@@ -69,13 +69,14 @@ def events(*values: Sequence[Any]) -> Rows:
 
 
 def write_sqlite(path: Path, tables: Mapping[str, Rows]) -> str:
-    """A database of untyped columns at `path`; returns its URL. A table without rows gets the columns of `house`."""
+    """A database of untyped columns at `path`; returns its URL. A table without rows gets the columns of `house`;
+    a row may leave columns out."""
     with sqlite3.connect(path) as connection:
         for name, table in tables.items():
-            columns = list((table or house()[name])[0])
+            columns = list(dict.fromkeys(column for row in table or house()[name] for column in row))
             connection.execute(f'CREATE TABLE "{name}" ({", ".join(columns)})')
             marks = ", ".join("?" * len(columns))
-            connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', [tuple(row.values()) for row in table])
+            connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', [tuple(map(row.get, columns)) for row in table])
     connection.close()
     return f"sqlite:///{path}"
 
