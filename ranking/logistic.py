@@ -37,42 +37,35 @@ class LogisticSettings:
 class _Design(NamedTuple):
     """The design matrix in its parts, since one-hot columns need no matrix: numbers, codes and songs' facets."""
 
-    numeric: npt.NDArray[np.float32]
+    numeric: Floats
     """`[n, n_numeric]`"""
-    codes: npt.NDArray[np.int32]
-    """`[n, n_columns]` rows in the one list of code weights."""
+    codes: sp.csr_matrix
+    """`[n, n_codes]`: 1 at the code of each coded column."""
     item: npt.NDArray[np.int32]
     """`[n]` row of `facets`."""
     facets: sp.csr_matrix
     """`[n_songs, n_facets]`: each song's own id and facets."""
-    n_codes: int
 
     @property
     def width(self) -> int:
         """Number of weights: intercept, numbers, codes, facets."""
-        return int(1 + self.numeric.shape[1] + self.n_codes + self.facets.shape[1])
+        return int(1 + self.numeric.shape[1] + self.codes.shape[1] + self.facets.shape[1])
 
     def logits(self, weights: Floats) -> Floats:
         """`[n]` X w."""
         intercept, numeric, codes, facets = self._split(weights)
         of_song = self.facets @ facets
-        result: Floats = intercept + self.numeric @ numeric + codes[self.codes].sum(axis=1) + of_song[self.item]
+        result: Floats = intercept + self.numeric @ numeric + self.codes @ codes + of_song[self.item]
         return result
 
     def gradient(self, residual: Floats) -> Floats:
         """`[width]` Xᵀ r."""
-        of_code = np.bincount(self.codes.ravel(), weights=np.repeat(residual, self.codes.shape[1]), minlength=self.n_codes)
         of_song = np.bincount(self.item, weights=residual, minlength=self.facets.shape[0])
-        return np.concatenate(([residual.sum()], self.numeric.T @ residual, of_code, self.facets.T @ of_song))
+        return np.concatenate(([residual.sum()], self.numeric.T @ residual, self.codes.T @ residual, self.facets.T @ of_song))
 
     def _split(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:
-        numeric_end = 1 + self.numeric.shape[1]
-        return (
-            float(weights[0]),
-            weights[1:numeric_end],
-            weights[numeric_end : numeric_end + self.n_codes],
-            weights[numeric_end + self.n_codes :],
-        )
+        numeric, codes, facets = np.split(weights[1:], np.cumsum((self.numeric.shape[1], self.codes.shape[1])))
+        return float(weights[0]), numeric, codes, facets
 
 
 class Logistic:
@@ -149,8 +142,10 @@ class Logistic:
 
     def _design(self, examples: Examples) -> _Design:
         sizes = np.array(self._schema.code_sizes)
-        codes = self._features.codes(examples) + (np.cumsum(sizes) - sizes).astype(np.int32)
-        return _Design(self._features.numeric(examples), codes, examples.item, self._facets, int(sizes.sum()))
+        codes = self._features.codes(examples) + np.cumsum(sizes) - sizes
+        ends = np.arange(0, codes.size + 1, len(sizes))
+        one_hot = sp.csr_matrix((np.ones(codes.size), codes.ravel(), ends), shape=(len(examples), int(sizes.sum())))
+        return _Design(self._features.numeric(examples).astype(np.float64), one_hot, examples.item, self._facets)
 
 
 def _fitted(design: _Design, label: npt.NDArray[np.float32], l2: float, start: Floats, max_iterations: int) -> Floats:
@@ -164,6 +159,6 @@ def _fitted(design: _Design, label: npt.NDArray[np.float32], l2: float, start: F
         loss = np.sum(np.logaddexp(0.0, logits) - label * logits) + l2 / 2 * np.sum(penalised * weights**2)
         return loss / n, (design.gradient(expit(logits) - label) + l2 * penalised * weights) / n
 
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": max_iterations, "ftol": 1e-9})
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": max_iterations, "ftol": 1e-7})
     weights: Floats = found.x
     return weights
