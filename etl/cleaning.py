@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl.contract import Column, Table
+from etl.contract import TABLES, Column, Table
 from etl.errors import UserError
 from etl.lake import REJECTED_SCHEMA
 from etl.typed_columns import ROW, typed, unreadable
 
 LONGEST_EXAMPLE = 200
+EVENT_KEY = ("user_id", "item_id", "behaviour", "ts")
 Known = Mapping[str, pl.Series]
 """Kind of entity → ids that exist. A kind without an entry has no table of its own: any id names one."""
 
@@ -32,22 +33,30 @@ class Ledger:
     read: dict[str, int] = field(default_factory=dict)
     rejected: list[pl.DataFrame] = field(default_factory=list)
 
+    @property
+    def names(self) -> list[str]:
+        """Tables in the contract's order, each followed by its columns that have values set aside."""
+        order = {name: place for place, name in enumerate(TABLES)}
+        return sorted(self.read, key=lambda name: (order[name.split(".")[0]], name))
+
     def set_aside(self, name: str, key: Sequence[str], raw: pl.DataFrame, marked: pl.DataFrame) -> None:
-        """Note the rows of `raw` that `marked` names (`ROW`, `reason`), with the values of their `key` columns."""
+        """Note the rows of `raw` that `marked` names (`ROW`, `reason`), with the values of their `key` columns.
+
+        An event that has no id of its own is named by user, item, behaviour and time.
+        """
         if marked.is_empty():
             return
         rows = raw[marked[ROW]]
-        present = [column for column in key if column in raw.columns]
-        keys = pl.concat_str([pl.col(column).cast(pl.String, strict=False).fill_null("") for column in present], separator="|")
+        own = _joined(rows, key)
+        keys = pl.when(own == "").then(_joined(rows, EVENT_KEY)).otherwise(own) if "event_id" in key else own
         columns = {"table": pl.lit(name), "reason": pl.lit(marked["reason"]), "key": keys, "row": pl.struct(pl.all()).struct.json_encode()}
         self.rejected.append(rows.select(**columns).cast(REJECTED_SCHEMA))  # type: ignore[arg-type]
 
     def table(self) -> pl.DataFrame:
-        """All that was set aside: `table` in the order of reading, then by reason, key, row."""
-        frames = [frame.sort("reason", "key", "row") for frame in self.rejected]
-        whole = pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *frames])
-        place = pl.col("table").replace_strict({name: i for i, name in enumerate(self.read)}, return_dtype=pl.Int64)
-        return whole.sort(place, "reason", "key", "row", maintain_order=True)
+        """All that was set aside: `table` in the order of `names`, then by reason, key, row."""
+        whole = pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *self.rejected])
+        place = pl.col("table").replace_strict({name: i for i, name in enumerate(self.names)}, return_dtype=pl.Int64)
+        return whole.sort(place, "reason", "key", "row")
 
     def limit(self, max_rejected: float) -> None:
         """Stop where too much of a table was set aside.
@@ -56,13 +65,14 @@ class Ledger:
             UserError: the rejected share of one table is above `max_rejected`.
         """
         rejected = self.table()
-        for name, read in self.read.items():
+        for name in self.names:
+            read = self.read[name]
             rows = rejected.filter(pl.col("table") == name)
             if rows.height > max_rejected * read:
                 raise UserError(_too_many(name, read, rows, max_rejected))
 
 
-def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks: Check, key: Sequence[str] | None = None) -> pl.DataFrame:
+def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks: Check) -> pl.DataFrame:
     """Typed rows of `raw` that pass every rule, in source order; the others go to `ledger`, each under its first failing rule.
 
     Args:
@@ -71,22 +81,25 @@ def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks
         ledger: takes the counts and the rejected rows.
         known: ids that references may name.
         checks: rules of this table alone, tried between the values' own rules and the references.
-        key: columns that name a row in the ledger; default the table's key.
     """
     ledger.read[table.name] = raw.height
-    named = table.key if key is None else key
     rules = [*_value_checks(table), *checks, *_reference_checks(table, known)]
     frame = typed(raw, table)
     marked = frame.with_columns(reason=pl.coalesce(pl.when(rule.fails.fill_null(False)).then(pl.lit(rule.reason)) for rule in rules))
     good = marked.filter(pl.col("reason").is_null())
     first = good.with_columns(duplicate_key(table)).unique(f"duplicate {table.name}", keep="first", maintain_order=True)
     repeated = good.join(first.select(ROW), on=ROW, how="anti", maintain_order="left").with_columns(reason=pl.lit("duplicate key"))
-    ledger.set_aside(table.name, named, raw, pl.concat([marked.filter(pl.col("reason").is_not_null()), repeated]))
+    ledger.set_aside(table.name, table.key, raw, pl.concat([marked.filter(pl.col("reason").is_not_null()), repeated]))
     kept = first.drop("reason", f"duplicate {table.name}")
     for column in table.columns:
         if unreadable(column.name) in kept.columns:
             _set_aside_values(table, column, raw, kept, ledger)
     return kept.drop([unreadable(column.name) for column in table.columns], strict=False)
+
+
+def _joined(rows: pl.DataFrame, names: Sequence[str]) -> pl.Expr:
+    values = [pl.col(name).cast(pl.String, strict=False).fill_null("") for name in names if name in rows.columns]
+    return pl.concat_str(values, separator="|") if values else pl.lit("")
 
 
 def duplicate_key(table: Table) -> pl.Expr:

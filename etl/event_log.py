@@ -38,7 +38,6 @@ def clean_events(raw: pl.DataFrame, ledger: Ledger, item_keys: pl.Series, last_t
         Check("unknown behaviour", ~_behaviour().is_in(NAMES)),
         Check("unknown item_kind", ~_item_kind().is_in(ITEM_KINDS)),
         Check("dangling item_id", unknown_item),
-        key=("event_id",) if "event_id" in raw.columns else ("user_id", "item_id", "behaviour", "ts"),
     )
 
 

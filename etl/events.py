@@ -34,7 +34,7 @@ class Events:
     count: npt.NDArray[np.float32]
     """Weight: how many times the event stands for."""
     source: npt.NDArray[np.int64]
-    """Row of the event in the source order, shared by what is derived from it."""
+    """Place of the source's event among all accepted ones in time order, shared by what is derived from it."""
 
     def __len__(self) -> int:
         return len(self.user)

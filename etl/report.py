@@ -37,15 +37,16 @@ class EtlReport:
     @classmethod
     def of(cls, ledger: Ledger, lake: Lake, derived: dict[str, int]) -> EtlReport:
         """The report of what `ledger` noted and `lake` holds."""
-        rejected: dict[str, dict[str, int]] = {name: {} for name in ledger.read}
-        examples: dict[str, dict[str, str]] = {name: {} for name in ledger.read}
+        rejected: dict[str, dict[str, int]] = {name: {} for name in ledger.names}
+        examples: dict[str, dict[str, str]] = {name: {} for name in ledger.names}
         counted = lake.rejected.group_by("table", "reason", maintain_order=True).agg(pl.len(), pl.col("row").first())
         for table, reason, count, row in counted.iter_rows():
             rejected[table][reason] = count
             examples[table][reason] = row
-        kept = {name: read - sum(rejected[name].values()) for name, read in ledger.read.items()}
+        read = {name: ledger.read[name] for name in ledger.names}
+        kept = {name: rows - sum(rejected[name].values()) for name, rows in read.items()}
         kinds = _counts(lake.catalogue.entities, "kind")
-        return cls(dict(ledger.read), kept, rejected, examples, derived, kinds, _counts(lake.triples, "relation"))
+        return cls(read, kept, rejected, examples, derived, kinds, _counts(lake.triples, "relation"))
 
     def write(self, folder: Path) -> None:
         """Write `etl.json` and `etl.md` into `folder` (created if missing)."""

@@ -15,7 +15,23 @@ from etl.timestamps import start_of_year
 
 Tables = Mapping[str, pl.DataFrame]
 """Cleaned tables by name; a table that the source lacks is there without rows."""
-SINGING_ROLES: Final = ("singer", "vocal", "vocals", "vocalist", "artist", "main", "primary", "performer", "featured", "feat", "guest")
+SINGING_ROLES: Final = (
+    "singer",
+    "vocal",
+    "vocals",
+    "vocalist",
+    "artist",
+    "main",
+    "primary",
+    "performer",
+    "featured",
+    "feat",
+    "guest",
+    "演唱",
+    "主唱",
+    "歌手",
+    "合唱",
+)
 """Roles of `song_artists` that are SUNG_BY; so is a row without a role."""
 ROLE_RELATIONS: Final = {
     "composer": "COMPOSED_BY",
@@ -24,8 +40,13 @@ ROLE_RELATIONS: Final = {
     "songwriter": "WRITTEN_BY",
     "producer": "PRODUCED_BY",
     "arranger": "ARRANGED_BY",
+    "作曲": "COMPOSED_BY",
+    "作词": "WRITTEN_BY",
+    "编曲": "ARRANGED_BY",
+    "制作人": "PRODUCED_BY",
 }
-"""Relations of other roles; a role that is not listed is its own relation, upper-cased."""
+OTHER_ROLE: Final = "CREDITED_TO"
+"""Relations of other roles: one that is not listed is its own relation, upper-cased, if Latin letters write it."""
 KEY_FORM: Final = r"^[^\s:]+:.*\S$"
 
 
@@ -49,13 +70,22 @@ def sings() -> pl.Expr:
     return pl.col("role").is_null() | pl.col("role").str.to_lowercase().is_in(SINGING_ROLES)
 
 
+def _role_relation() -> pl.Expr:
+    named = pl.col("role").str.to_lowercase().replace_strict(ROLE_RELATIONS, default=None, return_dtype=pl.String)
+    own = pl.when(~_not_latin(pl.col("role"))).then(relation_name(pl.col("role")))
+    return pl.coalesce(named, own, pl.lit(OTHER_ROLE))
+
+
+def _not_latin(name: pl.Expr) -> pl.Expr:
+    return name.str.contains(r"[^\x00-\x7f]") | ~name.str.contains("[0-9A-Za-z]")
+
+
 def triple_checks(known: Known) -> tuple[Check, ...]:
     """Reject rules of the table `triples`: keys must be well formed, and known where their kind has a table."""
-    relation = pl.col("relation")
     return (
         Check("malformed head", ~pl.col("head").str.contains(KEY_FORM)),
         Check("malformed tail", ~pl.col("tail").str.contains(KEY_FORM)),
-        Check("relation not in Latin letters", relation.str.contains(r"[^\x00-\x7f]") | ~relation.str.contains("[0-9A-Za-z]")),
+        Check("relation not in Latin letters", _not_latin(pl.col("relation"))),
         Check("dangling head", _dangling_key("head", known)),
         Check("dangling tail", _dangling_key("tail", known)),
     )
@@ -124,7 +154,6 @@ def _song_facts(tables: Tables) -> list[pl.DataFrame]:
     artists = tables["song_artists"].join(releases, on="song_id", how="left")
     tags = tables["song_tags"].join(releases, on="song_id", how="left")
     decade = pl.from_epoch(released, time_unit="s").dt.year() // 10 * 10
-    role = pl.col("role").str.to_lowercase()
     style = pl.col("kind").str.to_lowercase() == "style"
     weight = pl.col("weight").clip(upper_bound=1.0)
     return [
@@ -134,7 +163,7 @@ def _song_facts(tables: Tables) -> list[pl.DataFrame]:
         _links(artists.filter(sings()), "SUNG_BY", song, key("artist", "artist_id"), "song_artists", released),
         _links(
             artists.filter(~sings()),
-            relation_name(role.replace_strict(ROLE_RELATIONS, default=pl.col("role"))),
+            _role_relation(),
             song,
             key("artist", "artist_id"),
             "song_artists",

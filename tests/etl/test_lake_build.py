@@ -224,3 +224,18 @@ def test_progress_is_told_in_order(tmp_path: Path) -> None:
     )
     assert calls[0] == ("read songs", 3, 3)
     assert [call for call in calls if call[0] == "clean"] == [("clean", stage, 5) for stage in range(1, 6)]
+
+
+def test_each_role_has_its_relation(tmp_path: Path) -> None:
+    roles = [None, "Singer", "主唱", "Composer", "作词", "dj mix", "和声", "3rd"]
+    tables = {
+        "songs": rows("song_id title", ("s1", "One")),
+        "song_artists": rows("song_id artist_id role", *(("s1", f"a{place}", role) for place, role in enumerate(roles))),
+        "events": [],
+    }
+    lake, _ = build(tmp_path / "music.db", tables)
+    relations = dict(zip(lake.triples["tail"], lake.triples["relation"], strict=True))
+    assert [relations[f"artist:a{place}"] for place in range(len(roles))] == [
+        "SUNG_BY", "SUNG_BY", "SUNG_BY", "COMPOSED_BY", "WRITTEN_BY", "DJ_MIX", "CREDITED_TO", "R_3RD",
+    ]  # fmt: skip
+    assert lake.catalogue.songs["artist"].to_list() == ["a0, a1, a2"]

@@ -112,7 +112,7 @@ def test_exact_duplicates_count_where_no_event_has_an_id(tmp_path: Path) -> None
     tables["events"].append(EVENT | {"event_id": None})
     tables["events"].append(EVENT | {"event_id": None, "scene": "fm"})
     lake, _ = build(tmp_path / "with_column.db", tables)
-    assert lake.rejected.select("table", "reason").rows() == [("events", "duplicate key")]
+    assert lake.rejected.select("table", "reason", "key").rows() == [("events", "duplicate key", f"u1|s1|click|{NOW - 5}")]
     tables["events"] = [{name: value for name, value in row.items() if name != "event_id"} for row in tables["events"]]
     lake, _ = build(tmp_path / "without.db", tables)
     assert lake.rejected.select("table", "reason", "key").rows() == [("events", "duplicate key", f"u1|s1|click|{NOW - 5}")]
