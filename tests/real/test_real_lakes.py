@@ -36,6 +36,6 @@ def test_film_songs_is_a_catalogue_without_events(data_dir: Path, tmp_path: Path
     assert len(lake.events) == 0
     assert report.entities["song"] == 57_005
     assert report.entities["album"] == 12_672
-    film = lake.triples.filter((pl.col("relation") == "SOUNDTRACK_OF"))
+    film = lake.triples.filter(pl.col("relation") == "SOUNDTRACK_OF")
     assert film.height == report.entities["drama"]
     assert film["valid_from"].null_count() == 0
