@@ -6,6 +6,7 @@ from typing import Final
 
 from recall.ease import EaseRoute
 from recall.graph import GraphRoute
+from recall.interest import InterestRoute
 from recall.itemcf import ItemCfRoute
 from recall.popular import PopularRoute
 from recall.repeat import RepeatRoute
@@ -19,4 +20,5 @@ ROUTES: Final[dict[str, type[RecallRoute]]] = {
     "usercf": UserCfRoute,
     "ease": EaseRoute,
     "graph": GraphRoute,
+    "interest": InterestRoute,
 }

@@ -1,0 +1,230 @@
+"""Training of the interest model: windows to batches, batches to loss, and the metric that stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
+from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
+from recall.interest_tower import InterestModel
+from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
+from recall.vector_index import Found, VectorIndex
+
+VALIDATION_K = 100
+
+
+@dataclass(frozen=True)
+class ExampleSettings:
+    """Which examples a user gives, and against what."""
+
+    max_examples_per_user: int = 400
+    """Latest positives of a user that are targets of an epoch (Covington et al.: a fixed number of examples per user)."""
+    horizon: int = 5
+    """A target is drawn from the next so many tokens: what comes soon, and not only what comes next."""
+    batch_windows: int = 24
+    """Windows of a batch; each gives up to `length + 1` examples."""
+    n_negatives: int = 1024
+    negative_power: float = 0.75
+    uniform_share: float = 0.1
+    """Share of negatives drawn from all songs alike."""
+    valid_share: float = 0.1
+    """Time-later slice that says when to stop."""
+    valid_users: int = 2000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Songs by place in `songs`; B windows of T examples."""
+
+    songs: Tensor
+    """`[n]` distinct songs of the batch."""
+    tokens: Tensor
+    """`[B, T - 1]` place of each token of the history."""
+    behaviour: Tensor
+    """`[B, T - 1]`"""
+    profile: Tensor
+    """`[B, n_columns]`"""
+    age: Tensor
+    """`[B, T]` of the targets."""
+    target: Tensor
+    """`[B, T]` place of each target."""
+    valid: Tensor
+    """`[B, T]` the example counts: a real window's place with a positive target."""
+    negatives: Tensor
+    """`[n_negatives]` places."""
+
+
+class Batches:
+    """Batches of one epoch."""
+
+    def __init__(
+        self, sequences: Sequences, profile: Ints, sampler: NegativeSampler, settings: ExampleSettings, length: int, seed: int, epoch: int
+    ) -> None:
+        self.sequences, self.profile, self.sampler, self.settings, self.length = sequences, profile, sampler, settings, length
+        self.rng = generator(seed, epoch)
+        max_windows = max(1, settings.max_examples_per_user // (length + 1))
+        windows = training_windows(sequences, length + 1, max_windows, self.rng)
+        self.windows = windows.take(self.rng.permutation(len(windows)))
+
+    def __len__(self) -> int:
+        return -(-len(self.windows) // self.settings.batch_windows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        size = self.settings.batch_windows
+        for start in range(0, len(self.windows), size):
+            yield self._batch(self.windows.take(np.arange(start, min(start + size, len(self.windows)))))
+
+    def _batch(self, windows: Windows) -> Batch:
+        sequences = self.sequences
+        rows, real = token_rows(windows, self.length + 1)
+        # The target of place t, which has seen tokens before t, is token t or one of the few after it: strictly later than its history.
+        ahead = self.rng.integers(0, self.settings.horizon, rows.shape)
+        target = np.where(real, np.minimum(rows + ahead, sequences.offsets[windows.user + 1][:, None] - 1), 0)
+        negatives = self.sampler.sample(self.settings.n_negatives, self.rng)
+        parts = (sequences.item[rows[:, :-1]], sequences.item[target], negatives)
+        songs, place = np.unique(np.concatenate([part.ravel() for part in parts]), return_inverse=True)
+        tokens, targets, drawn = np.split(place, np.cumsum([part.size for part in parts])[:-1])
+        columns = (
+            songs,
+            tokens.reshape(parts[0].shape),
+            sequences.behaviour[rows[:, :-1]],
+            self.profile[windows.user],
+            sequences.age[target],
+            targets.reshape(rows.shape),
+            real & sequences.positive[target],
+            drawn,
+        )
+        return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
+
+
+def batch_loss(model: InterestModel, batch: Batch, log_q: Tensor) -> Tensor:
+    """Log-Q-corrected sampled softmax over the batch's examples, a scalar."""
+    vectors = model.songs(batch.songs)
+    users = model.tower(vectors[batch.tokens], batch.behaviour, batch.profile, batch.age)[batch.valid]
+    target, negatives = batch.target[batch.valid], batch.negatives
+    users = users / model.temperature
+    return sampled_softmax_loss(
+        (users * vectors[target]).sum(-1),
+        users @ vectors[negatives].T,
+        batch.songs[target],
+        batch.songs[negatives],
+        log_q,
+    )
+
+
+def fit_interest(
+    model: InterestModel,
+    sequences: Sequences,
+    profile: Ints,
+    *,
+    ordinal: bool,
+    examples: ExampleSettings,
+    training: TrainingSettings,
+    epochs: int | None,
+    seed: int,
+    progress: ProgressCallback | None = None,
+) -> TrainingResult:
+    """Train in place: on everything for `epochs`, or before a time-later slice until recall on the slice stops growing."""
+    seen, late = (sequences, None) if epochs is not None else sequences.split(ordinal, examples.valid_share)
+    if not seen.positive.any():
+        return TrainingResult(epochs_found=0)
+    if late is not None and not (late & sequences.positive).any():
+        epochs = training.max_epochs
+    counts = np.bincount(seen.item[seen.positive], minlength=model.encoder.n_songs)
+    sampler = NegativeSampler(counts, examples.negative_power, examples.uniform_share)
+    check = None if late is None else _Validation.of(model, sequences, seen, late, profile, examples.valid_users, seed)
+    return train(
+        model,
+        lambda epoch: Batches(seen, profile, sampler, examples, model.tower.shape.length, seed, epoch),
+        lambda batch: batch_loss(model, batch, sampler.log_q),
+        seed=seed,
+        settings=training,
+        epochs=epochs,
+        validate=None if check is None else check.metric,
+        progress=progress,
+    )
+
+
+@torch.no_grad()
+def user_vectors(model: InterestModel, table: Tensor, sequences: Sequences, profile: Ints, users: Ints) -> npt.NDArray[np.float32]:
+    """Vectors `[n, dim]` of users as their sequences stand, at example age 0; without history, from the profile alone.
+
+    Args:
+        model: in evaluation mode.
+        table: item vectors of all songs, `[n_songs, dim]`.
+        sequences: histories.
+        profile: codes `[n_users, n_columns]`.
+        users: `[n]`
+    """
+    length = model.tower.shape.length
+    parts = []
+    for start in range(0, len(users), 512):
+        windows = last_windows(sequences, users[start : start + 512], length)
+        rows, real = token_rows(windows, length)
+        songs, behaviour = (np.where(real, column[rows] if len(sequences) else 0, 0) for column in (sequences.item, sequences.behaviour))
+        vectors = table[torch.from_numpy(songs)]
+        out = model.tower(vectors, torch.from_numpy(behaviour), torch.from_numpy(profile[windows.user]))
+        parts.append(out[torch.arange(len(out)), torch.from_numpy(windows.end - windows.start)].numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, model.tower.shape.dim), np.float32)
+
+
+@dataclass(frozen=True)
+class _Validation:
+    """Recall@100 on the slice that training has not seen: mean of all songs and of songs new to the user."""
+
+    model: InterestModel
+    seen: Sequences
+    profile: Ints
+    users: Ints
+    """Validation users, ascending."""
+    relevant: Ints
+    """Sorted pairs `user place * n_songs + song` of the slice's positives."""
+    known: Ints
+    """The same of what the users had in their sequences before."""
+
+    @classmethod
+    def of(
+        cls,
+        model: InterestModel,
+        sequences: Sequences,
+        seen: Sequences,
+        late: npt.NDArray[np.bool_],
+        profile: Ints,
+        max_users: int,
+        seed: int,
+    ) -> _Validation:
+        owner, rows = sequences.user, np.flatnonzero(late & sequences.positive)
+        users = np.unique(owner[rows])
+        users = np.sort(generator(seed, 1_000_003).permutation(users)[:max_users])
+
+        def pairs(user: Ints, item: Ints) -> Ints:
+            place = np.minimum(np.searchsorted(users, user), len(users) - 1)
+            mine = users[place] == user
+            return np.unique(place[mine] * model.encoder.n_songs + item[mine])
+
+        return cls(model, seen, profile, users, pairs(owner[rows], sequences.item[rows]), pairs(seen.user, seen.item))
+
+    def metric(self) -> float:
+        table = self.model.table()
+        vectors = user_vectors(self.model, table, self.seen, self.profile, self.users)
+        index, n_songs = VectorIndex(table.numpy()), self.model.encoder.n_songs
+        new = self.relevant[~np.isin(self.relevant, self.known)]
+        with_known = self._recall(index.search(vectors, VALIDATION_K), self.relevant)
+        if not len(new):
+            return with_known
+        without = index.search(vectors, VALIDATION_K, exclude=(self.known // n_songs, self.known % n_songs))
+        return (with_known + self._recall(without, new)) / 2
+
+    def _recall(self, found: Found, relevant: Ints) -> float:
+        n_songs, n = self.model.encoder.n_songs, len(self.users)
+        row = found.row.astype(np.int64)
+        hit = np.isin(row * n_songs + found.item, relevant)
+        wanted = np.bincount(relevant // n_songs, minlength=n)
+        some = wanted > 0
+        return float((np.bincount(row[hit], minlength=n)[some] / np.minimum(VALIDATION_K, wanted[some])).mean())
