@@ -33,7 +33,7 @@ SCHEMA: Final = pa.schema(
 )
 """Columns of a batch, in order."""
 FIELDS: Final = SCHEMA.names
-USERS_AT_ONCE: Final = 1024
+USERS_AT_ONCE: Final = 256
 Repeats = Literal["include", "exclude"]
 
 

@@ -68,12 +68,13 @@ def _show(lists: pl.DataFrame, catalogue: Catalogue) -> None:
 def chosen_listeners(lists: pl.DataFrame) -> list[str]:
     """A few listeners whose lists show what the graph can say: for each of `CROSSINGS` one with such a path, highest in the list.
 
-    Ties and what is missing are filled by `user_id`.
+    The rest are those whose lists give the most different reasons; ties by `user_id`.
     """
     chosen: list[str] = []
     for prefixes in CROSSINGS:
         crosses = pl.any_horizontal(pl.col("path").list.eval(pl.element().str.starts_with(prefix)).list.any() for prefix in prefixes)
         found = lists.filter(crosses, ~pl.col("user_id").is_in(chosen)).sort("rank", "user_id")["user_id"]
         chosen += found.head(1).to_list()
-    others = lists.filter(~pl.col("user_id").is_in(chosen))["user_id"].unique().sort()
+    others = lists.filter(~pl.col("user_id").is_in(chosen)).group_by("user_id").agg(pl.col("reason").n_unique())
+    others = others.sort("reason", "user_id", descending=[True, False])["user_id"]
     return chosen + others.head(N_LISTENERS - len(chosen)).to_list()

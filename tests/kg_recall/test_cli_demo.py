@@ -9,15 +9,18 @@ from kg_recall.demo import chosen_listeners
 
 
 def lists(*rows: tuple[str, int, list[str]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema={"user_id": pl.String, "rank": pl.Int32, "path": pl.List(pl.String)}, orient="row")
+    frame = pl.DataFrame(rows, schema={"user_id": pl.String, "rank": pl.Int32, "path": pl.List(pl.String)}, orient="row")
+    return frame.with_columns(reason=pl.col("path").list.join(" "))
 
 
 def test_shown_listeners_have_reasons_by_a_drama_and_by_a_show() -> None:
     drama = ["song:1", "SOUNDTRACK_OF", "drama:d", "<SOUNDTRACK_OF", "song:2"]
     show = ["song:1", "SUNG_BY", "artist:a", "COMPETED_IN", "season:s/1", "SEASON_OF", "show:s", "<SEASON_OF", "season:s/2"]
     plain = ["song:1", "SUNG_BY", "artist:a", "<SUNG_BY", "song:2"]
-    frame = lists(("a", 1, plain), ("b", 3, drama), ("c", 2, drama), ("c", 1, show), ("d", 4, show), ("e", 1, []), ("f", 1, plain))
-    assert chosen_listeners(frame) == ["c", "d", "a"]  # c crosses a drama highest, d is then the best left that crosses a show
+    frame = lists(
+        ("a", 1, plain), ("b", 3, drama), ("c", 2, drama), ("c", 1, show), ("d", 4, show), ("e", 1, []), ("f", 1, plain), ("f", 2, [])
+    )
+    assert chosen_listeners(frame) == ["c", "d", "f"]  # c crosses a drama highest, d is then the best left that crosses a show
     assert chosen_listeners(lists(("a", 1, plain), ("b", 1, plain))) == ["a", "b"]
     assert chosen_listeners(lists()) == []
 
