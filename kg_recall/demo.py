@@ -76,5 +76,5 @@ def chosen_listeners(lists: pl.DataFrame) -> list[str]:
         found = lists.filter(crosses, ~pl.col("user_id").is_in(chosen)).sort("rank", "user_id")["user_id"]
         chosen += found.head(1).to_list()
     others = lists.filter(~pl.col("user_id").is_in(chosen)).group_by("user_id").agg(pl.col("reason").n_unique())
-    others = others.sort("reason", "user_id", descending=[True, False])["user_id"]
-    return chosen + others.head(N_LISTENERS - len(chosen)).to_list()
+    others = others.sort("reason", "user_id", descending=[True, False]).head(N_LISTENERS - len(chosen))
+    return [*chosen, *others["user_id"].to_list()]

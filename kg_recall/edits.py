@@ -10,7 +10,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from kg_recall.workspace import Workspace, write_text
+from kg_recall.durable_files import write_text
+from kg_recall.workspace import Workspace
 
 JOURNAL = "edits.jsonl"
 

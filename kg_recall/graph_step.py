@@ -13,9 +13,9 @@ from etl.errors import UserError
 from graph.read_back import project
 from graph.store import GraphStore, open_store
 from kg_recall.context import Context
+from kg_recall.durable_files import write_text
 from kg_recall.edits import JOURNAL, fingerprint_edits, read_edits
 from kg_recall.settings import Settings
-from kg_recall.workspace import write_text
 
 STORE, FILE, LOADED, PROJECTION = "store", "graph.lbug", "loaded.json", "projection"
 

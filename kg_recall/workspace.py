@@ -7,17 +7,17 @@ step has happened; moving its parts into place afterwards can be cut off and is 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
 from etl.errors import UserError
+from kg_recall.durable_files import fingerprint_files, sync, sync_folder, write_text
 from kg_recall.errors import disk_full, is_disk_full
 from kg_recall.source_url import SourceUrl
 
@@ -187,43 +187,3 @@ class Workspace:
         place.parent.mkdir(parents=True, exist_ok=True)
         new.replace(place)
         sync_folder(place.parent)
-
-
-def fingerprint_files(folder: Path, parts: Sequence[str]) -> tuple[str, dict[str, int]]:
-    """SHA-256 over names and bytes of every file below `folder/part`, and the size of each by its path from `folder`."""
-    files: dict[str, int] = {}
-    digest = hashlib.sha256()
-    for part in parts:
-        for path in sorted(_files_below(folder / part)):
-            name = path.relative_to(folder).as_posix()
-            files[name] = path.stat().st_size
-            with path.open("rb") as file:
-                digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest(), files
-
-
-def _files_below(path: Path) -> list[Path]:
-    return [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def sync(folder: Path) -> None:
-    """Have everything below `folder` on the disk before it is renamed."""
-    for path in [folder, *folder.rglob("*")]:
-        sync_folder(path)
-
-
-def sync_folder(path: Path) -> None:
-    """Have one file or folder on the disk; some file systems refuse folders, and then renames are what they are."""
-    with suppress(PermissionError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
