@@ -153,6 +153,9 @@ def _model(projection: Projection, triples: Tensor, settings: KnowledgeSettings,
             random_seed=seed,
             **ARGUMENTS[settings.model],
         )
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            module.sparse = True
     return model
 
 

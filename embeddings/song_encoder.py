@@ -93,9 +93,10 @@ class SongEncoder(nn.Module):
 
     def _initialise(self, projection: Projection) -> None:
         dim = self.dim
-        self.node = nn.Parameter(torch.randn(projection.n_nodes, dim) * dim**-0.5)
+        self.node = nn.Embedding(projection.n_nodes, dim, sparse=True)
+        nn.init.normal_(self.node.weight, std=dim**-0.5)
         with torch.no_grad():
-            self.node[: self.n_songs] = 0
+            self.node.weight[: self.n_songs] = 0
         self.project = nn.Linear(self.vectors.shape[1], dim, bias=False) if self.vectors.shape[1] else None
         self.conv = FactConv(len(projection.step_names), dim)
         self.base = nn.Parameter(torch.randn(dim) * 0.1 * dim**-0.5)
@@ -133,11 +134,12 @@ class SongEncoder(nn.Module):
 
     def _inputs(self, nodes: Tensor) -> Tensor:
         """`x_v` of each node."""
-        return nn.functional.embedding(nodes, self.node) + self._projected(nodes)
+        inputs: Tensor = self.node(nodes) + self._projected(nodes)
+        return inputs
 
     def _own(self, songs: Tensor) -> Tensor:
         """`x_s` of each song, the learned part withheld from some songs while training."""
-        own = nn.functional.embedding(songs, self.node)
+        own: Tensor = self.node(songs)
         if self.training and self.id_dropout > 0:
             own = own * (torch.rand(len(songs), 1) >= self.id_dropout)
         return own + self._projected(songs)
@@ -209,7 +211,7 @@ def _moved(state: dict[str, Any], encoder: SongEncoder) -> dict[str, Any]:
     moved = dict(state)
     moved["_extra_state"] = encoder.get_extra_state()
     for name, keys, known, fill in (
-        ("node", encoder.keys, saved["keys"], 0.0),
+        ("node.weight", encoder.keys, saved["keys"], 0.0),
         ("vectors", encoder.keys, saved["keys"], 0.0),
         ("conv.relation", encoder.step_names, saved["steps"], 1.0),
     ):

@@ -25,8 +25,9 @@ class TrainingSettings:
     """Epochs without a better metric before training stops."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
+    """Of all parameters but sparse tables."""
     clip_norm: float = 5.0
-    """Gradients are scaled down to this global norm; 0 leaves them as they are."""
+    """Gradients are scaled down to this global norm (those of sparse tables are left out); 0 leaves them as they are."""
     threads: int | None = None
     """Threads of torch while training; None leaves its setting untouched."""
 
@@ -118,19 +119,14 @@ def train(
     if epochs is None and validate is None:
         raise ValueError("training needs either a number of epochs or a validation metric")
     settings = settings or TrainingSettings()
-    optimizer = torch.optim.AdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        foreach=True,
-    )
+    optimizers = _optimizers(model, settings)
     limit = settings.max_epochs if epochs is None else epochs
     result = TrainingResult(epochs_found=0 if epochs is None else epochs)
     best: dict[str, object] | None = None
     with deterministic(seed, settings.threads):
         for epoch in range(limit):
             told = _Teller(progress, epoch + 1, limit)
-            result.losses.append(_run_epoch(model, batches(epoch), loss, optimizer, settings, told))
+            result.losses.append(_run_epoch(model, batches(epoch), loss, optimizers, settings, told))
             if epochs is not None or validate is None:
                 continue
             metric = _validate(model, validate)
@@ -166,11 +162,33 @@ class _Teller:
             self.callback(Progress(self.epoch, self.epochs, self.step, self.steps, loss, metric))
 
 
+def _sparse(model: nn.Module) -> list[Tensor]:
+    """Tables of `nn.Embedding(sparse=True)`: a step costs what it touches of them, not their whole size."""
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding) and module.sparse]
+    return [table for table in tables if table.requires_grad]
+
+
+def _dense(model: nn.Module) -> list[Tensor]:
+    sparse = {id(table) for table in _sparse(model)}
+    return [parameter for parameter in model.parameters() if parameter.requires_grad and id(parameter) not in sparse]
+
+
+def _optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    """AdamW, and for sparse tables Adam on the rows of each step (Kingma and Ba's moments, kept per row as it is met)."""
+    dense, sparse = _dense(model), _sparse(model)
+    found: list[torch.optim.Optimizer] = []
+    if dense:
+        found.append(torch.optim.AdamW(dense, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True))
+    if sparse:
+        found.append(torch.optim.SparseAdam(sparse, lr=settings.learning_rate))
+    return found
+
+
 def _run_epoch(
     model: nn.Module,
     batches: Iterable[Batch],
     loss: Callable[[Batch], Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     settings: TrainingSettings,
     told: _Teller,
 ) -> float:
@@ -178,13 +196,15 @@ def _run_epoch(
     model.train()
     steps = len(batches) if isinstance(batches, Sized) else 0
     total, done = 0.0, 0
+    dense = _dense(model)
     for batch in batches:
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         value = loss(batch)
         value.backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm > 0:
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm, foreach=True)
-        optimizer.step()
+            nn.utils.clip_grad_norm_(dense, settings.clip_norm, foreach=True)
+        for optimizer in optimizers:
+            optimizer.step()
         total, done = total + value.item(), done + 1
         told.loss(done, max(steps, done), total / done)
     return total / max(done, 1)

@@ -158,7 +158,8 @@ class InterestRoute:
             mates = np.arange(block * USERS_AT_ONCE, min((block + 1) * USERS_AT_ONCE, len(self._vectors)))
             self._vectors[mates] = user_vectors(self._model, self._table, self._sequences, self._profile, mates)
             self._found[block] = True
-        return self._vectors[users]
+        found: npt.NDArray[np.float32] = self._vectors[users]
+        return found
 
     def _played_by(self, users: npt.NDArray[np.int32]) -> tuple[Ints, Ints]:
         """Pairs (place in `users`, song) of what each has played."""
