@@ -132,10 +132,11 @@ def fit_interest(
 ) -> TrainingResult:
     """Train in place: on everything for `epochs`, or before a time-later slice until recall on the slice stops growing."""
     seen, late = (sequences, None) if epochs is not None else sequences.split(ordinal, examples.valid_share)
+    if late is not None and not (late & sequences.positive).any():
+        # Too few events to hold any back: nothing says when to stop.
+        seen, late, epochs = sequences, None, training.max_epochs
     if not seen.positive.any():
         return TrainingResult(epochs_found=0)
-    if late is not None and not (late & sequences.positive).any():
-        epochs = training.max_epochs
     counts = np.bincount(seen.item[seen.positive], minlength=model.encoder.n_songs)
     sampler = NegativeSampler(counts, examples.negative_power, examples.uniform_share)
     check = None if late is None else _Validation.of(model, sequences, seen, late, profile, examples.valid_users, seed)

@@ -32,10 +32,8 @@ class NegativeSampler:
         return np.asarray(np.minimum(drawn, len(self.q) - 1), np.int64)
 
 
-def sampled_softmax_loss(
-    positive: Tensor, negative: Tensor, target: Tensor, negatives: Tensor, log_q: Tensor, weight: Tensor | None = None
-) -> Tensor:
-    """Cross-entropy of each target against the shared negatives, a scalar.
+def sampled_softmax_loss(positive: Tensor, negative: Tensor, target: Tensor, negatives: Tensor, log_q: Tensor) -> Tensor:
+    """Mean cross-entropy of the targets against the shared negatives, a scalar; 0 without targets.
 
     Each logit is lowered by log Q of its item, so that the sum over the sample estimates the sum over the catalogue: without it
     popular songs, which are drawn often, are pushed down too far. A negative that is the row's own target is masked.
@@ -46,12 +44,9 @@ def sampled_softmax_loss(
         target: items `[n]`.
         negatives: items `[n_negatives]`.
         log_q: `[n_items]` log-probability of drawing each item.
-        weight: `[n]` of the rows; None weighs all the same.
     """
     own = positive - log_q[target]
     # The number of draws turns probabilities into expected counts; it is the same for every item and cancels.
     others = (negative - log_q[negatives]).masked_fill(target[:, None] == negatives, -torch.inf)
     loss = torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own
-    if weight is None:
-        return loss.mean()
-    return (loss * weight).sum() / weight.sum().clamp_min(1e-12)
+    return loss.sum() / max(len(loss), 1)
