@@ -75,7 +75,9 @@ class Din:
             lambda epoch: _Batches(inputs, learn, self.settings.batch_size, generator(self.seed, epoch)),
             lambda batch: self._loss(batch, occurrences),
             seed=self.seed,
-            settings=TrainingSettings(self.settings.max_epochs, self.settings.patience, self.settings.learning_rate),
+            settings=TrainingSettings(
+                max_epochs=self.settings.max_epochs, patience=self.settings.patience, learning_rate=self.settings.learning_rate
+            ),
             epochs=epochs,
             validate=lambda: self._metric(inputs, held_out, valid),
             progress=progress,

