@@ -1,0 +1,167 @@
+"""The cascade at one moment: routes → candidates → merge → ranker → ordered lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from etl.behaviours import BLOCKING, Behaviour
+from ranking.ranker import Ranker
+from recall.candidate_table import CandidateTable, collect
+from recall.merge import LearnedMerge
+from recall.route import RecallRoute
+from recall.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class CascadeSettings:
+    """Widths of the cascade."""
+
+    route_k: int = 300
+    """Songs that each route may list for a user."""
+    new_k: int = 300
+    """Songs new to the user that each route may list besides."""
+    rank_k: int = 300
+    """Best merged candidates that the ranker orders; the others follow in merged order."""
+    users_per_chunk: int = 512
+    """Users that pass the cascade at once: bounds memory."""
+
+
+@dataclass(frozen=True)
+class RankedLists:
+    """Ordered lists as columns, grouped by user in the order asked for, best first. Arrays of `[n]`."""
+
+    user: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32]
+    rank: npt.NDArray[np.int32]
+    """1 is best."""
+
+    @classmethod
+    def of(cls, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], score: npt.NDArray[np.float32]) -> RankedLists:
+        """Lists from unordered rows that stand grouped by user: by falling score, ties by item id."""
+        start = group_start(user)
+        order = np.lexsort((item, -score, start))
+        # Within its group every row moves; groups stay where they are, so `start` needs no reordering.
+        rank = (np.arange(len(user)) - start + 1).astype(np.int32)
+        return cls(user[order], item[order], score[order], rank)
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> RankedLists:
+        """Lists without the other rows, ranks closed up."""
+        user = self.user[rows]
+        rank = (np.arange(len(user)) - group_start(user) + 1).astype(np.int32)
+        return RankedLists(user, self.item[rows], self.score[rows], rank)
+
+
+@dataclass
+class Cascade:
+    """Fitted routes, merge and ranker that stand at the moment of `snapshot`."""
+
+    snapshot: Snapshot
+    routes: dict[str, RecallRoute]
+    settings: CascadeSettings
+    merge: LearnedMerge | None = None
+    ranker: Ranker | None = None
+    blend: float = 0.0
+    """Weight of the ranker's standardised logit beside the standardised merge score (found on validation)."""
+    baseline: Ranker | None = None
+    """A simpler ranker that stands beside `ranker` in the report and orders nothing."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Routes that the data do not allow, each with the reason."""
+
+    def observe(self, snapshot: Snapshot) -> None:
+        """Move every stage to the moment of another snapshot; nothing learned changes."""
+        self.snapshot = snapshot
+        for route in self.routes.values():
+            route.observe(snapshot)
+        for ranker in (self.ranker, self.baseline):
+            if ranker is not None:
+                ranker.observe(snapshot)
+
+    def candidates(self, users: npt.NDArray[np.int32]) -> CandidateTable:
+        """All routes' candidates for `users`, without what may not be shown."""
+        table = collect(self.routes, users, self.settings.route_k, self.settings.new_k)
+        return table.take(self.allowed(table.user, table.item))
+
+    def allowed(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Pairs that may be shown: `[n]` false for refused songs, songs of refused artists and songs not yet released."""
+        blocked = blocked_pairs(self.snapshot)
+        pair = user.astype(np.int64) * self.snapshot.projection.n_nodes + item
+        fine = ~np.isin(pair, blocked)
+        if not self.snapshot.ordinal and item.size and self.snapshot.catalogue.n_songs:
+            release = self.snapshot.catalogue.songs["release_ts"].fill_null(np.iinfo(np.int64).min).to_numpy()
+            is_song = item < self.snapshot.catalogue.n_songs
+            fine &= ~is_song | (release[np.where(is_song, item, 0)] <= self.snapshot.now)
+        return np.asarray(fine)
+
+    def merged(self, table: CandidateTable) -> npt.NDArray[np.float32]:
+        """Merge score of each candidate, `[n]`."""
+        if self.merge is None:
+            raise ValueError("the cascade has no merge yet")
+        return self.merge.score(table, self.snapshot)
+
+    def ranked(self, table: CandidateTable, merged: npt.NDArray[np.float32], scene: int = -1) -> npt.NDArray[np.float32]:
+        """Final score of each candidate, `[n]`: the best `rank_k` of each user are re-ordered by merge and ranker together.
+
+        A candidate beyond them keeps its merged order, below all of them.
+        """
+        merged = standardise(merged, table.user)
+        if self.ranker is None or self.blend == 0.0:
+            return merged
+        top = self.top_rows(table, merged)
+        logit = self.ranker.score(table.user[top], table.item[top], scene)
+        score = merged.copy()
+        score[top] = merged[top] + self.blend * standardise(logit, table.user[top])
+        # Lift the re-ordered ones over the rest of their list.
+        span = np.float32(score.max(initial=0) - score.min(initial=0) + 1)
+        score[top] += span
+        return score
+
+    def top_rows(self, table: CandidateTable, score: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """`[n]` true for the best `rank_k` candidates of each user."""
+        start = group_start(table.user)
+        order = np.lexsort((table.item, -score, start))
+        top = np.zeros(len(table.user), dtype=bool)
+        top[order] = np.arange(len(order)) - start < self.settings.rank_k
+        return top
+
+
+def blocked_pairs(snapshot: Snapshot) -> npt.NDArray[np.int64]:
+    """Refused pairs as sorted codes `user * n_nodes + item`: refused items, and every song of a refused artist."""
+    n_nodes = snapshot.projection.n_nodes
+    refused = snapshot.events.of(*BLOCKING)
+    by_artist = refused.behaviour == Behaviour.BLOCK_ARTIST
+    direct = refused.user.astype(np.int64) * n_nodes + refused.item
+    if not by_artist.any():
+        return np.unique(direct)
+    offsets, artists = snapshot.projection.facet("SUNG_BY")
+    song = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+    order = np.argsort(artists, kind="stable")
+    artist_of, song_of = artists[order], song[order]
+    first = np.searchsorted(artist_of, refused.item[by_artist], side="left")
+    n_of = np.searchsorted(artist_of, refused.item[by_artist], side="right") - first
+    rows = np.repeat(first - np.concatenate([[0], np.cumsum(n_of)[:-1]]), n_of) + np.arange(n_of.sum())
+    users = np.repeat(refused.user[by_artist].astype(np.int64), n_of)
+    return np.unique(np.concatenate([direct, users * n_nodes + song_of[rows]]))
+
+
+def group_start(user: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """`[n]` row at which the group of each row starts, for rows grouped by user."""
+    if len(user) == 0:
+        return np.zeros(0, dtype=np.int64)
+    head = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
+    return np.repeat(head, np.diff(np.append(head, len(user))))
+
+
+def standardise(values: npt.NDArray[np.float32], user: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """Values `[n]` with mean 0 and deviation 1 within each user's group; a constant group becomes 0."""
+    if len(values) == 0:
+        return values
+    start = group_start(user)
+    heads, group = np.unique(start, return_inverse=True)
+    size = np.diff(np.append(heads, len(values)))
+    centred = values - (np.add.reduceat(values.astype(np.float64), heads) / size)[group]
+    deviation = np.sqrt(np.add.reduceat(centred**2, heads) / size)[group]
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1), dtype=np.float32)

@@ -1,0 +1,213 @@
+"""Recommendations for users, in the schema of batch files: ordered, attributed, explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.errors import UserError
+from kg_recall.cascade import Cascade, RankedLists
+from kg_recall.listening import is_played, pair_code, popularity_order
+from kg_recall.reasons import Language, path_tokens, reasons
+from recall.candidates import Paths
+
+if TYPE_CHECKING:
+    from kg_recall.context import Context
+
+Repeats = Literal["include", "exclude"]
+
+SONG_SCENARIOS: Final = ("daily", "fm")
+KIND_SCENARIOS: Final = ("mv", "mlog")
+SCENARIOS: Final = SONG_SCENARIOS + KIND_SCENARIOS
+
+BATCH_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "user_id": pl.String,
+    "rank": pl.Int32,
+    "item_kind": pl.String,
+    "item_id": pl.String,
+    "score": pl.Float32,
+    "routes": pl.List(pl.String),
+    "reason": pl.String,
+    "path": pl.List(pl.String),
+}
+
+
+class Recommender:
+    """The serving end of a cascade."""
+
+    def __init__(self, cascade: Cascade, scenes: tuple[str, ...], language: Language = "en") -> None:
+        self.cascade = cascade
+        self.scenes = scenes
+        self.language = language
+
+    @classmethod
+    def load(cls, context: Context) -> Recommender:
+        """The recommender of a workspace.
+
+        Raises:
+            UserError: nothing has been trained yet.
+        """
+        from kg_recall.training import load_serving
+
+        return cls(load_serving(context), context.lake().scenes, context.settings.recommend.language)
+
+    def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: Repeats = "include") -> pl.DataFrame:
+        """The best `k` items of each user: the columns of `BATCH_SCHEMA` and `title`, `artist`.
+
+        Exactly `k` rows a user where so many songs remain that the user has not refused (`mv` and `mlog`: as many as the graph reaches).
+
+        Raises:
+            UserError: unknown scenario.
+        """
+        if scenario not in SCENARIOS:
+            raise UserError(f"scenario '{scenario}' is unknown: choose one of {', '.join(SCENARIOS)}")
+        if scenario in KIND_SCENARIOS:
+            return self._of_kind(users, k, scenario)
+        parts = [self._songs(chunk, k, scenario, repeats) for chunk in _chunks(users, self.cascade.settings.users_per_chunk)]
+        return pl.concat(parts)
+
+    def _songs(self, users: npt.NDArray[np.int32], k: int, scenario: str, repeats: Repeats) -> pl.DataFrame:
+        cascade = self.cascade
+        table = cascade.candidates(users)
+        if repeats == "exclude":
+            table = table.take(~is_played(cascade.snapshot, table.user, table.item))
+        scene = self.scenes.index(scenario) if scenario in self.scenes else -1
+        score = cascade.ranked(table, cascade.merged(table), scene)
+        lists = RankedLists.of(table.user, table.item, score)
+        lists = lists.take(lists.rank <= k)
+        lists = self._filled(users, lists, k, repeats)
+        found = table.rank_of(lists.user, lists.item)
+        return self._frame(lists, "song", found)
+
+    def _filled(self, users: npt.NDArray[np.int32], lists: RankedLists, k: int, repeats: Repeats) -> RankedLists:
+        """Lists that candidates alone leave short are filled with the catalogue's other songs, most popular first."""
+        position = _position_of(users, lists.user)
+        have = np.bincount(position, minlength=len(users))
+        short = np.flatnonzero(have < k)
+        if len(short) == 0:
+            return lists
+        n_songs = self.cascade.snapshot.catalogue.n_songs
+        pair_user = np.repeat(users[short], n_songs)
+        pair_item = np.tile(popularity_order(self.cascade.snapshot), len(short))
+        open_pair = self.cascade.allowed(pair_user, pair_item)
+        open_pair &= ~np.isin(pair_code(pair_user, pair_item, n_songs), pair_code(lists.user, lists.item, n_songs))
+        if repeats == "exclude":
+            open_pair &= ~is_played(self.cascade.snapshot, pair_user, pair_item)
+        pair_user, pair_item = pair_user[open_pair], pair_item[open_pair]
+        floor = np.float32(lists.score.min(initial=0) - 1)
+        user = np.concatenate([lists.user, pair_user])
+        item = np.concatenate([lists.item, pair_item])
+        # Their score falls with popularity rank, below every scored candidate.
+        fill = np.concatenate([np.flatnonzero(open_pair) % n_songs])
+        score = np.concatenate([lists.score, floor - fill.astype(np.float32) / n_songs])
+        order = np.argsort(_position_of(users, user), kind="stable")
+        filled = RankedLists.of(user[order], item[order], score[order].astype(np.float32))
+        return filled.take(filled.rank <= k)
+
+    def _of_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> pl.DataFrame:
+        route = self.cascade.routes.get("graph")
+        if route is None:
+            raise UserError(f"scenario '{kind}' needs the graph route: add \"graph\" to [recall] routes in the config")
+        found = route.recall_kind(users, k, kind)  # type: ignore[attr-defined]
+        lists = RankedLists.of(found.user, found.item, found.score)
+        lists = lists.take(self.cascade.allowed(lists.user, lists.item))
+        rank = np.zeros((len(lists.user), len(self.cascade.routes)), dtype=np.int32)
+        rank[:, list(self.cascade.routes).index("graph")] = lists.rank
+        return self._frame(lists, kind, rank)
+
+    def _frame(self, lists: RankedLists, kind: str, found: npt.NDArray[np.int32]) -> pl.DataFrame:
+        catalogue = self.cascade.snapshot.catalogue
+        projection = self.cascade.snapshot.projection
+        paths = self._explain(lists, found)
+        user_id = catalogue.users["user_id"].to_numpy().astype(object)[lists.user]
+        key = pl.Series(projection.keys[lists.item], dtype=pl.String)
+        names = np.array(list(self.cascade.routes), dtype=object)
+        attributed = [pl.Series(np.where(found[:, column] > 0, name, None), dtype=pl.String) for column, name in enumerate(names)]
+        routes = pl.DataFrame({str(name): column for name, column in zip(names, attributed, strict=True)})
+        frame = pl.DataFrame(
+            {
+                "user_id": pl.Series(user_id, dtype=pl.String),
+                "rank": lists.rank,
+                "item_kind": pl.repeat(kind, len(lists.user), dtype=pl.String, eager=True),
+                "item_id": key.str.slice(len(kind) + 1),
+                "score": lists.score,
+                "routes": routes.select(routes=pl.concat_list(pl.all()).list.drop_nulls())["routes"],
+                "reason": reasons(paths, projection.names, kind, self.language),
+                "path": path_tokens(paths, projection.keys, np.char.add("user:", user_id.astype(str)).astype(object)),
+                "title": pl.Series(projection.names[lists.item], dtype=pl.String),
+            },
+            schema_overrides=BATCH_SCHEMA,
+        )
+        return frame.with_columns(artist=self._artists(lists.item))
+
+    def _artists(self, item: npt.NDArray[np.int32]) -> pl.Series:
+        songs = self.cascade.snapshot.catalogue.songs
+        rows = pl.Series(np.where(item < songs.height, item, -1))
+        return songs["artist"].gather(rows.replace(-1, None)).alias("artist")
+
+    def _explain(self, lists: RankedLists, found: npt.NDArray[np.int32]) -> Paths:
+        """The path of each item by the route that speaks for it, `[n]`."""
+        speaker = speaking_route(list(self.cascade.routes), found)
+        parts: list[tuple[npt.NDArray[np.intp], Paths]] = []
+        unsaid = np.ones(len(lists.user), dtype=bool)
+        for column, route in enumerate(self.cascade.routes.values()):
+            rows = np.flatnonzero(speaker == column)
+            if len(rows):
+                parts.append((rows, route.explain(lists.user[rows], lists.item[rows])))
+                unsaid[rows[parts[-1][1].length > 0]] = False
+        # A route that lists an item and cannot say why leaves the word to the next that can.
+        for column, route in enumerate(self.cascade.routes.values()):
+            rows = np.flatnonzero(unsaid & (found[:, column] > 0) & (speaker != column))
+            if len(rows):
+                parts.append((rows, route.explain(lists.user[rows], lists.item[rows])))
+                unsaid[rows[parts[-1][1].length > 0]] = False
+        return join_paths(len(lists.user), parts)
+
+
+def speaking_route(names: list[str], found: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Which route explains each item, `[n]` column of `found` (ranks `[n, n_routes]`, 0 = not listed), -1 where none lists it.
+
+    `repeat` where it lists the item (nothing says more about a song than having loved it), else `graph` (a fact explains
+    better than a correlation), else the route that lists it highest.
+    """
+    best = np.where(found > 0, found, np.iinfo(np.int32).max)
+    for preferred in ("graph", "repeat"):
+        if preferred in names:
+            column = names.index(preferred)
+            best[found[:, column] > 0, column] = -1 if preferred == "repeat" else 0
+    if best.shape[1] == 0:
+        return np.full(len(best), -1, dtype=np.int32)
+    speaker = best.argmin(axis=1).astype(np.int32)
+    return np.where((found > 0).any(axis=1), speaker, np.int32(-1))
+
+
+def join_paths(n: int, parts: list[tuple[npt.NDArray[np.intp], Paths]]) -> Paths:
+    """One `Paths` of `n` rows from parts that each fill some rows; a later part fills only rows that still have no path."""
+    width = max([part.nodes.shape[1] for _, part in parts], default=1)
+    names = sorted({name for _, part in parts for name in part.step_names})
+    nodes = np.full((n, width), -1, dtype=np.int32)
+    steps = np.full((n, max(width - 1, 0)), -1, dtype=np.int16)
+    length = np.zeros(n, dtype=np.int8)
+    profile = np.zeros(n, dtype=bool)
+    for rows, part in parts:
+        free = length[rows] == 0
+        rows = rows[free]
+        code = np.array([*(names.index(name) for name in part.step_names), -1], dtype=np.int16)
+        nodes[rows, : part.nodes.shape[1]] = part.nodes[free]
+        steps[rows, : part.steps.shape[1]] = code[part.steps[free]]
+        length[rows] = part.length[free]
+        if part.from_profile is not None:
+            profile[rows] = part.from_profile[free]
+    return Paths(nodes, steps, length, tuple(names), profile)
+
+
+def _position_of(users: npt.NDArray[np.int32], user: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+    order = np.argsort(users, kind="stable")
+    return np.asarray(order[np.searchsorted(users, user, sorter=order)])
+
+
+def _chunks(users: npt.NDArray[np.int32], size: int) -> list[npt.NDArray[np.int32]]:
+    return [users[start : start + size] for start in range(0, max(len(users), 1), size)]

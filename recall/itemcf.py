@@ -1,0 +1,145 @@
+"""Item-based collaborative filtering: songs that the same people hear.
+
+Cosine: Sarwar et al., WWW 2001, over log-damped counts. Window: only plays near each other in one user's sequence count, by the
+inverse of their distance, so that a song's neighbours are those it is heard with and not merely by the same person.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array, diags_array, eye_array
+
+from etl.events import Events
+from recall.candidates import Candidates, Paths
+from recall.histories import half_life_decay, played_songs, user_song
+from recall.snapshot import Snapshot
+from recall.top_k import Ranked, candidates, csr, product_argmax, product_at, product_top_k
+
+Similarity = Literal["window", "cosine"]
+
+
+@dataclass(frozen=True)
+class ItemCfSettings:
+    """Which songs are neighbours, and what of a history counts."""
+
+    similarity: Similarity = "window"
+    window: int = 5
+    """Window: plays at most so many places apart in a user's sequence are heard together."""
+    damping: float = 0.25
+    """Window: the shared weight is divided by (plays of each of the two songs)^damping; 0.5 is the cosine of the window counts."""
+    neighbours: int = 200
+    """Most similar songs kept of each song."""
+    max_history: int = 1000
+    """Only so many latest positive events of a user are counted: bounds the pairs of a very long history."""
+    half_life_days: float = 30.0
+    """A song of the history counts half after so many days."""
+    half_life_plays: float = 50.0
+    """The same where time is ordinal, in later plays of the user."""
+
+
+class ItemCfRoute:
+    """Score of a song: sum over the user's history of `weight(age) * similarity`."""
+
+    name: ClassVar[str] = "itemcf"
+
+    def __init__(self, settings: ItemCfSettings = ItemCfSettings()) -> None:
+        self.settings = settings
+
+    def fit(self, snapshot: Snapshot) -> None:
+        """Count: there is nothing to learn."""
+        self.observe(snapshot)
+
+    def observe(self, snapshot: Snapshot) -> None:
+        """Count who is heard with whom, and take the histories."""
+        events, settings = snapshot.positives, self.settings
+        events = events.take(places_from_end(events.user) < settings.max_history)
+        half_life = settings.half_life_plays if snapshot.ordinal else settings.half_life_days
+        weight = half_life_decay(snapshot.age(events), half_life)
+        self._history = user_song(snapshot, events, weight * events.count)
+        self._played = played_songs(snapshot)
+        if settings.similarity == "cosine":
+            counts = user_song(snapshot, events, events.count)
+            self._similar = cosine_neighbours(counts, settings.neighbours)
+        else:
+            self._similar = window_neighbours(events, snapshot.catalogue.n_songs, settings)
+
+    def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
+        """The `k` songs nearest to the user's history."""
+        exclude = self._played if new_only else None
+        return candidates(users, product_top_k(self._history, users, self._similar, k, exclude))
+
+    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Summed similarity `[n]`; 0 where no song of the history is a neighbour."""
+        return product_at(self._history, self._similar, users, items)
+
+    def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
+        """The song of the history that adds most to the score."""
+        return Paths.one_hop(product_argmax(self._history, self._similar, users, items), items, "HEARD_WITH")
+
+    def save(self, folder: Path) -> None:
+        """Write the settings; the counts are those of whatever snapshot is observed."""
+        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+
+    @classmethod
+    def load(cls, folder: Path, snapshot: Snapshot) -> Self:
+        """The route with its saved settings, having observed `snapshot`."""
+        route = cls(ItemCfSettings(**json.loads((folder / "settings.json").read_text())))
+        route.observe(snapshot)
+        return route
+
+
+def places_from_end(user: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """For each event `[n]` in time order: how many later events its user has."""
+    order = np.argsort(user, kind="stable")
+    end = np.searchsorted(user[order], user[order], side="right")
+    places = np.empty(len(user), dtype=np.int64)
+    places[order] = end - 1 - np.arange(len(user))
+    return places
+
+
+def cosine_neighbours(counts: csr_array, n: int) -> csr_array:
+    """`[n_songs, n_songs]`: the `n` songs of largest cosine between columns of log(1 + counts), a song not its own neighbour."""
+    damped = csr_array((np.log1p(counts.data), counts.indices, counts.indptr), shape=counts.shape)
+    norm = np.sqrt(np.bincount(damped.indices, damped.data.astype(np.float64) ** 2, damped.shape[1]))
+    unit = csr(damped @ diags_array(1 / np.where(norm > 0, norm, 1)))
+    return nearest(csr(unit.T), unit, n)
+
+
+def window_neighbours(events: Events, n_songs: int, settings: ItemCfSettings) -> csr_array:
+    """`[n_songs, n_songs]`: the songs with the most plays within the window of each other, `1 / distance` each, damped by popularity."""
+    order = np.argsort(events.user, kind="stable")
+    user, item = events.user[order], events.item[order]
+    pairs = [_at_distance(user, item, distance) for distance in range(1, settings.window + 1)]
+    first, second = (np.concatenate(ends) for ends in zip(*((a, b) for a, b, _ in pairs), strict=True))
+    weight = np.concatenate([w for _, _, w in pairs])
+    one_way = coo_array((weight, (first, second)), shape=(n_songs, n_songs)).tocsr()
+    plays = np.maximum(np.bincount(item, minlength=n_songs), 1).astype(np.float64) ** -settings.damping
+    together = csr(diags_array(plays) @ (one_way + one_way.T) @ diags_array(plays))
+    return nearest(together, csr(eye_array(n_songs)), settings.neighbours)
+
+
+def nearest(left: csr_array, right: csr_array, n: int) -> csr_array:
+    """The `n` largest positive entries of each row of `left @ right`, without the diagonal, as a matrix."""
+    size = left.shape[0]
+    best = product_top_k(left, np.arange(size), right, n, exclude=csr(eye_array(size)))
+    return rows_of(best, (size, size))
+
+
+def rows_of(ranked: Ranked, shape: tuple[int, int]) -> csr_array:
+    """The ranked entries as a matrix."""
+    return csr(csr_array((ranked.score, (ranked.row, ranked.col)), shape=shape))
+
+
+def _at_distance(
+    user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], distance: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Pairs of different songs that one user played `distance` places apart, and their weight."""
+    pair = (user[distance:] == user[:-distance]) & (item[distance:] != item[:-distance])
+    first, second = item[:-distance][pair], item[distance:][pair]
+    return first, second, np.full(len(first), 1 / distance)

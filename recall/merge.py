@@ -1,0 +1,116 @@
+"""The learned merge: LambdaMART (Burges, 2010; LightGBM) over the routes' scores and ranks and traits of song, user and pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from recall.candidate_table import CandidateTable
+from recall.merge_features import MergeFeatures
+from recall.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class MergeSettings:
+    """Size of the trees, and what they are to get right."""
+
+    trees: int = 300
+    learning_rate: float = 0.05
+    leaves: int = 63
+    min_leaf: int = 50
+    """Least candidates in a leaf."""
+    truncation: int = 100
+    """Places of a list that the loss looks at."""
+    new_gain: int = 2
+    """Relevance grade of a played song that was new to the user; a repeat has grade 1. LambdaMART's gain is 2^grade - 1."""
+    negatives_per_user: int = 400
+    """Candidates that were not played and are learned from, drawn for each user."""
+    threads: int = 2
+
+
+class LearnedMerge:
+    """Orders candidates by boosted trees trained on what was played in a time-later window."""
+
+    def __init__(self, settings: MergeSettings = MergeSettings(), seed: int = 0) -> None:
+        self.settings = settings
+        self.seed = seed
+        self._trees: lgb.Booster
+
+    def fit(self, table: CandidateTable, labels: npt.NDArray[np.bool_], snapshot: Snapshot) -> None:
+        """Learn from candidates `[n]` collected at `snapshot`, labelled true where the user played the song afterwards.
+
+        Raises:
+            ValueError: no candidate is positive.
+        """
+        rows = self._sample(table.user, labels)
+        if not labels[rows].any():
+            raise ValueError("the learned merge has no positive candidate to learn from")
+        features = MergeFeatures(snapshot)
+        # Features of the whole table, then rows: a user's best score is over all of its candidates.
+        matrix = features.matrix(table)[rows]
+        is_new = np.isnan(matrix[:, features.names(table.routes).index("song last")])
+        grade = np.where(labels[rows], np.where(is_new, self.settings.new_gain, 1), 0)
+        _, group = np.unique(table.user[rows], return_counts=True)
+        data = lgb.Dataset(matrix, grade, group=group, feature_name=_plain(features.names(table.routes)), free_raw_data=True)
+        self._trees = lgb.train(self._parameters(), data, num_boost_round=self.settings.trees)
+
+    def _sample(self, user: npt.NDArray[np.int32], labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+        """Ascending rows to learn from: every positive, and drawn negatives of users that have a positive."""
+        has_positive = np.isin(user, user[labels])
+        negative = np.flatnonzero(~labels & has_positive)
+        draw = np.random.default_rng(self.seed).random(len(negative))
+        order = negative[np.lexsort((draw, user[negative]))]
+        place = np.arange(len(order)) - np.searchsorted(user[order], user[order], side="left")
+        return np.sort(np.concatenate([np.flatnonzero(labels), order[place < self.settings.negatives_per_user]]))
+
+    def _parameters(self) -> dict[str, object]:
+        settings = self.settings
+        return {
+            "objective": "lambdarank",
+            "lambdarank_truncation_level": settings.truncation,
+            "learning_rate": settings.learning_rate,
+            "num_leaves": settings.leaves,
+            "min_data_in_leaf": settings.min_leaf,
+            "feature_fraction": 0.8,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": settings.threads,
+            "verbosity": -1,
+        }
+
+    def score(self, table: CandidateTable, snapshot: Snapshot) -> npt.NDArray[np.float32]:
+        """Merge score of each candidate `[n]`, comparable within a user."""
+        if len(table) == 0:
+            return np.zeros(0, dtype=np.float32)
+        return np.asarray(self._trees.predict(MergeFeatures(snapshot).matrix(table)), dtype=np.float32)
+
+    def importance(self) -> pl.DataFrame:
+        """`feature, gain` (share of the loss that splits on it removed), largest first."""
+        gain = self._trees.feature_importance("gain")
+        frame = pl.DataFrame({"feature": self._trees.feature_name(), "gain": gain / max(gain.sum(), 1e-12)})
+        return frame.sort("gain", "feature", descending=[True, False])
+
+    def save(self, folder: Path) -> None:
+        """Write the trees into `folder`."""
+        self._trees.save_model(folder / "merge.txt")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The merge saved in `folder`; it scores as before, and is not fitted again."""
+        merge = cls()
+        merge._trees = lgb.Booster(model_file=folder / "merge.txt")
+        return merge
+
+
+def _plain(names: list[str]) -> list[str]:
+    """Feature names as LightGBM takes them."""
+    return [name.replace(" ", "_").replace("'", "") for name in names]

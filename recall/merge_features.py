@@ -1,0 +1,169 @@
+"""What the learned merge knows of a candidate: every route's word, and traits of song, user and pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from etl.events import Events
+from recall.candidate_table import CandidateTable
+from recall.histories import half_life_decay
+from recall.snapshot import Snapshot
+
+FAR_RANK: Final = 10_000
+"""Rank of a song that the route did not list: behind every listed one."""
+FACETS: Final = {"artist": "SUNG_BY", "album": "IN_ALBUM"}
+HALF_LIFE_DAYS: Final = 14.0
+HALF_LIFE_PLAYS: Final = 50.0
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MergeFeatures:
+    """The columns of a table of candidates at a snapshot's moment.
+
+    A pair's columns depend on its user's rows of the table alone, so tables may be cut anywhere between users.
+    """
+
+    snapshot: Snapshot
+
+    def names(self, routes: tuple[str, ...]) -> list[str]:
+        """Names of the columns for these routes."""
+        of_routes = [f"{route} {what}" for route in routes for what in ("score", "score of best", "rank")]
+        of_pair = ["song plays", "song last", *(f"{facet} {what}" for facet in FACETS for what in ("plays", "last", "share", "songs"))]
+        return [*of_routes, "routes", "popularity", "trend", "release age", *PLACES, "activity", "repeat share", *of_pair]
+
+    def matrix(self, table: CandidateTable) -> Floats:
+        """Columns of each candidate, `[n, n_features]`; NaN where unknown."""
+        columns = [*self._of_routes(table), *self._of_song(table.item), *self._of_user(table.user), *self._of_pair(table.user, table.item)]
+        return np.column_stack([column.astype(np.float32) for column in columns])
+
+    def _of_routes(self, table: CandidateTable) -> list[npt.NDArray[np.floating]]:
+        heads = np.flatnonzero(np.concatenate([[True], table.user[1:] != table.user[:-1]])) if len(table) else np.zeros(0, np.intp)
+        group = np.repeat(np.arange(len(heads)), np.diff(np.append(heads, len(table))))
+        columns: list[npt.NDArray[np.floating]] = []
+        for route in range(len(table.routes)):
+            score = table.score[:, route]
+            best = np.maximum.reduceat(score, heads)[group] if len(heads) else score
+            rank = np.where(table.rank[:, route] > 0, table.rank[:, route], FAR_RANK)
+            columns += [score, score / np.where(best > 0, best, 1), np.log(rank.astype(np.float32))]
+        return [*columns, (table.rank > 0).sum(axis=1).astype(np.float32)]
+
+    def _of_song(self, item: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
+        return [column[item] for column in self._songs]
+
+    @cached_property
+    def _songs(self) -> list[Floats]:
+        """Traits by song: log plays, share of the plays that is recent, release age in days, and its place within artist and album."""
+        snapshot, plays = self.snapshot, self.snapshot.plays
+        n_songs = snapshot.catalogue.n_songs
+        count = np.bincount(plays.item, weights=plays.count, minlength=n_songs)
+        recent = np.bincount(plays.item, weights=plays.count * self._decay(plays), minlength=n_songs)
+        release = snapshot.catalogue.songs["release_ts"].cast(float).fill_null(np.nan).to_numpy()
+        age = (snapshot.now - release) / 86_400 if not snapshot.ordinal else np.full(n_songs, np.nan)
+        columns = [np.log1p(count), recent / np.maximum(count, 1), age]
+        for relation in FACETS.values():
+            song, group = self._facet(relation)
+            of_group = np.bincount(group, weights=count[song], minlength=snapshot.projection.n_nodes)
+            place = np.full(n_songs, np.nan)
+            place[song] = count[song] / np.maximum(of_group[group], 1)
+            columns.append(place)
+        return [column.astype(np.float32) for column in columns]
+
+    def _of_user(self, user: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
+        return [column[user] for column in self._users]
+
+    @cached_property
+    def _users(self) -> list[Floats]:
+        plays, n_users = self.snapshot.plays, self.snapshot.catalogue.n_users
+        n_plays = np.bincount(plays.user, minlength=n_users)
+        distinct = np.unique(plays.user.astype(np.int64) << 32 | plays.item)
+        n_songs = np.bincount(distinct >> 32, minlength=n_users)
+        return [np.log1p(n_plays).astype(np.float32), (1 - n_songs / np.maximum(n_plays, 1)).astype(np.float32)]
+
+    def _of_pair(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
+        count, last, _ = self._songs_heard.of(user, item)
+        columns: list[npt.NDArray[np.floating]] = [np.log1p(count), np.log1p(last)]
+        for relation in FACETS.values():
+            group = self._first_of(relation)[item]
+            count, last, songs = self._facets_heard[relation].of(user, group)
+            size = np.append(self._size_of(relation), 0)[group]
+            columns += [np.log1p(count), np.log1p(last), songs / np.maximum(size, 1), np.log1p(songs)]
+        return columns
+
+    @cached_property
+    def _songs_heard(self) -> _Heard:
+        plays = self.snapshot.plays
+        return _Heard.by(plays.user, plays.item, plays.item, self.snapshot.age(plays))
+
+    @cached_property
+    def _facets_heard(self) -> dict[str, _Heard]:
+        plays, age = self.snapshot.plays, self.snapshot.age(self.snapshot.plays)
+        groups = {relation: self._first_of(relation)[plays.item] for relation in FACETS.values()}
+        return {relation: _Heard.by(plays.user, group, plays.item, age) for relation, group in groups.items()}
+
+    def _facet(self, relation: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+        """Song and node of every fact of a relation."""
+        if relation not in self.snapshot.projection.relations:
+            return np.zeros(0, np.intp), np.zeros(0, np.int32)
+        offsets, node = self.snapshot.projection.facet(relation)
+        return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)), node
+
+    def _first_of(self, relation: str) -> npt.NDArray[np.int32]:
+        """`[n_songs]` first node of the relation of each song (its first artist, its album), -1 without."""
+        song, node = self._facet(relation)
+        first = np.full(self.snapshot.catalogue.n_songs, -1, dtype=np.int32)
+        first[song[::-1]] = node[::-1]
+        return first
+
+    def _size_of(self, relation: str) -> npt.NDArray[np.int64]:
+        """`[n_nodes]` songs of each node."""
+        return np.bincount(self._facet(relation)[1], minlength=self.snapshot.projection.n_nodes)
+
+    def _decay(self, events: Events) -> npt.NDArray[np.float64]:
+        half_life = HALF_LIFE_PLAYS if self.snapshot.ordinal else HALF_LIFE_DAYS
+        return half_life_decay(self.snapshot.age(events), half_life)
+
+
+PLACES: Final = [f"share of {facet}'s plays" for facet in FACETS]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """How often and how recently each user has heard each group (a song, an artist, an album), keyed by user and group."""
+
+    key: npt.NDArray[np.int64]
+    count: npt.NDArray[np.float64]
+    last: npt.NDArray[np.float64]
+    """Age of the latest play."""
+    songs: npt.NDArray[np.float64]
+    """Distinct songs of the group that were heard."""
+
+    @classmethod
+    def by(
+        cls, user: npt.NDArray[np.int32], group: npt.NDArray[np.int32], item: npt.NDArray[np.int32], age: npt.NDArray[np.float64]
+    ) -> _Heard:
+        known = group >= 0
+        code = user[known].astype(np.int64) << 32 | group[known]
+        key, row = np.unique(code, return_inverse=True)
+        last = np.full(len(key), np.inf)
+        np.minimum.at(last, row, age[known])
+        distinct = np.unique(row.astype(np.int64) << 32 | item[known])
+        songs = np.bincount(distinct >> 32, minlength=len(key)).astype(np.float64)
+        return cls(key, np.bincount(row, minlength=len(key)).astype(np.float64), last, songs)
+
+    def of(
+        self, user: npt.NDArray[np.int32], group: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Count, age of the latest play (NaN if never) and distinct songs of each pair, `[n]`."""
+        code = user.astype(np.int64) << 32 | np.maximum(group, 0)
+        row = np.minimum(np.searchsorted(self.key, code), max(len(self.key) - 1, 0))
+        if len(self.key) == 0:
+            return np.zeros(len(user)), np.full(len(user), np.nan), np.zeros(len(user))
+        found = (self.key[row] == code) & (group >= 0)
+        return np.where(found, self.count[row], 0), np.where(found, self.last[row], np.nan), np.where(found, self.songs[row], 0)
