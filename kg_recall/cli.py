@@ -16,6 +16,10 @@ from kg_recall.logs import log, log_path
 STOPPED = "interrupted; what was done stays, and the same command goes on from there"
 MISTAKE, DEFECT, INTERRUPTED = 2, 1, 130
 
+# Waiting OpenMP threads sleep instead of spinning. Where another process holds a core, spinning at every barrier of a small tensor
+# makes training ten times slower; on an idle machine sleeping costs nearly nothing. It must stand before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 app = typer.Typer(
     name="kg-recall",
     help="Music recommendation from a knowledge graph, with the path that explains every song.",

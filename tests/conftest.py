@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# As the command line does it, see kg_recall/cli.py: before any test imports torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
