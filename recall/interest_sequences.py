@@ -28,6 +28,8 @@ class Sequences:
     """`[n_tokens]` codes of `Behaviour`: the strongest where the same song follows itself."""
     positive: npt.NDArray[np.bool_]
     """`[n_tokens]` the token is evidence of taste, and may be a target."""
+    repeat: npt.NDArray[np.bool_]
+    """`[n_tokens]` the user has an earlier token of the same song."""
     age: npt.NDArray[np.float32]
     """`[n_tokens]` log(1 + days before `now`); 0 where time is ordinal."""
     ts: Ints
@@ -48,7 +50,9 @@ class Sequences:
         days = (snapshot.now - events.ts[start]) / SECONDS_PER_DAY
         age = np.zeros(len(start)) if snapshot.ordinal else np.log1p(np.maximum(days, 0))
         positive = strongest != Behaviour.CLICK
-        return cls(offsets, events.item[start].astype(np.int64), strongest, positive, age.astype(np.float32), events.ts[start])
+        item = events.item[start].astype(np.int64)
+        repeat = _repeats(events.user[start].astype(np.int64) * snapshot.catalogue.n_songs + item)
+        return cls(offsets, item, strongest, positive, repeat, age.astype(np.float32), events.ts[start])
 
     def __len__(self) -> int:
         return len(self.item)
@@ -66,7 +70,7 @@ class Sequences:
     def take(self, keep: npt.NDArray[np.bool_]) -> Sequences:
         """Only the tokens of a mask `[n_tokens]`."""
         offsets = np.concatenate(([0], np.cumsum(keep)))[self.offsets].astype(np.int64)
-        return Sequences(offsets, *(getattr(self, name)[keep] for name in ("item", "behaviour", "positive", "age", "ts")))
+        return Sequences(offsets, *(getattr(self, name)[keep] for name in ("item", "behaviour", "positive", "repeat", "age", "ts")))
 
     def split(self, ordinal: bool, share: float) -> tuple[Sequences, npt.NDArray[np.bool_]]:
         """Tokens before a time-later slice of about `share`, and the mask of the slice.
@@ -81,6 +85,13 @@ class Sequences:
         else:
             late = self.ts > np.quantile(self.ts, 1 - share) if len(self) else np.zeros(0, bool)
         return self.take(~late), late
+
+
+def _repeats(pair: Ints) -> npt.NDArray[np.bool_]:
+    """Whether the same value stands somewhere before, `[n]`."""
+    repeat = np.ones(len(pair), bool)
+    repeat[np.unique(pair, return_index=True)[1]] = False
+    return repeat
 
 
 @dataclass(frozen=True)

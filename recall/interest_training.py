@@ -27,6 +27,8 @@ class ExampleSettings:
     """Latest positives of a user that are targets of an epoch (Covington et al.: a fixed number of examples per user)."""
     horizon: int = 5
     """A target is drawn from the next so many tokens: what comes soon, and not only what comes next."""
+    repeat_weight: float = 1.0
+    """Weight of a target that the user has heard before, beside 1 for a new one."""
     batch_windows: int = 24
     """Windows of a batch; each gives up to `length + 1` examples."""
     n_negatives: int = 1024
@@ -54,8 +56,8 @@ class Batch:
     """`[B, T]` of the targets."""
     target: Tensor
     """`[B, T]` place of each target."""
-    valid: Tensor
-    """`[B, T]` the example counts: a real window's place with a positive target."""
+    weight: Tensor
+    """`[B, T]` of the example: 0 beyond the window's end and where the target is no positive."""
     negatives: Tensor
     """`[n_negatives]` places."""
 
@@ -68,6 +70,7 @@ class Batches:
     ) -> None:
         self.sequences, self.profile, self.sampler, self.settings, self.length = sequences, profile, sampler, settings, length
         self.rng = generator(seed, epoch)
+        self.weight = (sequences.positive * np.where(sequences.repeat, settings.repeat_weight, 1.0)).astype(np.float32)
         max_windows = max(1, settings.max_examples_per_user // (length + 1))
         windows = training_windows(sequences, length + 1, max_windows, self.rng)
         self.windows = windows.take(self.rng.permutation(len(windows)))
@@ -97,7 +100,7 @@ class Batches:
             self.profile[windows.user],
             sequences.age[target],
             targets.reshape(rows.shape),
-            real & sequences.positive[target],
+            self.weight[target] * real,
             drawn,
         )
         return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
@@ -106,8 +109,9 @@ class Batches:
 def batch_loss(model: InterestModel, batch: Batch, log_q: Tensor) -> Tensor:
     """Log-Q-corrected sampled softmax over the batch's examples, a scalar."""
     vectors = model.songs(batch.songs)
-    users = model.tower(vectors[batch.tokens], batch.behaviour, batch.profile, batch.age)[batch.valid]
-    target, negatives = batch.target[batch.valid], batch.negatives
+    counts = batch.weight > 0
+    users = model.tower(vectors[batch.tokens], batch.behaviour, batch.profile, batch.age)[counts]
+    target, negatives = batch.target[counts], batch.negatives
     users = users / model.temperature
     return sampled_softmax_loss(
         (users * vectors[target]).sum(-1),
@@ -115,6 +119,7 @@ def batch_loss(model: InterestModel, batch: Batch, log_q: Tensor) -> Tensor:
         batch.songs[target],
         batch.songs[negatives],
         log_q,
+        batch.weight[counts],
     )
 
 

@@ -32,7 +32,9 @@ class NegativeSampler:
         return np.asarray(np.minimum(drawn, len(self.q) - 1), np.int64)
 
 
-def sampled_softmax_loss(positive: Tensor, negative: Tensor, target: Tensor, negatives: Tensor, log_q: Tensor) -> Tensor:
+def sampled_softmax_loss(
+    positive: Tensor, negative: Tensor, target: Tensor, negatives: Tensor, log_q: Tensor, weight: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy of the targets against the shared negatives, a scalar; 0 without targets.
 
     Each logit is lowered by log Q of its item, so that the sum over the sample estimates the sum over the catalogue: without it
@@ -44,9 +46,12 @@ def sampled_softmax_loss(positive: Tensor, negative: Tensor, target: Tensor, neg
         target: items `[n]`.
         negatives: items `[n_negatives]`.
         log_q: `[n_items]` log-probability of drawing each item.
+        weight: `[n]` of the rows in the mean; None weighs all the same.
     """
     own = positive - log_q[target]
     # The number of draws turns probabilities into expected counts; it is the same for every item and cancels.
     others = (negative - log_q[negatives]).masked_fill(target[:, None] == negatives, -torch.inf)
     loss = torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own
-    return loss.sum() / max(len(loss), 1)
+    if weight is None:
+        return loss.sum() / max(len(loss), 1)
+    return (loss * weight).sum() / weight.sum().clamp_min(1e-12)

@@ -216,7 +216,7 @@ def test_targets_come_strictly_after_their_history() -> None:
         tokens, targets = batch.songs[batch.tokens].numpy(), batch.songs[batch.target].numpy()
         for row in range(len(targets)):
             place = place_of[next(owners)]
-            for t in np.flatnonzero(batch.valid[row].numpy()):
+            for t in np.flatnonzero(batch.weight[row].numpy()):
                 before = [place[int(song)] for song in tokens[row, :t]]
                 assert all(place[int(targets[row, t])] > earlier for earlier in before)
                 seen += 1
