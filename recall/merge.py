@@ -20,16 +20,16 @@ from recall.snapshot import Snapshot
 class MergeSettings:
     """Size of the trees, and what they are to get right."""
 
-    trees: int = 300
-    learning_rate: float = 0.05
-    leaves: int = 63
+    trees: int = 150
+    learning_rate: float = 0.06
+    leaves: int = 31
     min_leaf: int = 50
     """Least candidates in a leaf."""
-    truncation: int = 100
-    """Places of a list that the loss looks at."""
+    truncation: int = 30
+    """Places of a list that the loss looks at: the cost of training grows with it."""
     new_gain: int = 2
     """Relevance grade of a played song that was new to the user; a repeat has grade 1. LambdaMART's gain is 2^grade - 1."""
-    negatives_per_user: int = 400
+    negatives_per_user: int = 150
     """Candidates that were not played and are learned from, drawn for each user."""
     threads: int = 2
 
