@@ -38,9 +38,9 @@ class InterestSettings(TowerShape, ExampleSettings):
     """A score is a cosine divided by this."""
     id_dropout: float = 0.1
     """Share of songs whose id is withheld in a batch, so that facts alone serve a song that is new."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 0.0
-    max_epochs: int = 12
+    max_epochs: int = 10
     patience: int = 2
     threads: int | None = None
 

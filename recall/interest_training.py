@@ -27,8 +27,8 @@ class ExampleSettings:
     """Latest positives of a user that are targets of an epoch (Covington et al.: a fixed number of examples per user)."""
     horizon: int = 5
     """A target is drawn from the next so many tokens: what comes soon, and not only what comes next."""
-    repeat_weight: float = 1.0
-    """Weight of a target that the user has heard before, beside 1 for a new one."""
+    repeat_weight: float = 0.1
+    """Weight of a target that the user has heard before, beside 1 for a new one: repeats are easily told, and have a route of their own."""
     batch_windows: int = 24
     """Windows of a batch; each gives up to `length + 1` examples."""
     n_negatives: int = 1024

@@ -24,6 +24,12 @@ def test_clicks_and_positives_in_order_and_nothing_else() -> None:
     assert (found.age == 0).all()
 
 
+def test_repeats_are_songs_that_the_same_user_had_before() -> None:
+    found = Sequences.of(house([(0, 1), (1, 1), (0, 2), (0, 1), (1, 3), (1, 1)], n_users=2, n_songs=5))
+    assert found.item.tolist() == [1, 2, 1, 1, 3, 1]
+    assert found.repeat.tolist() == [False, False, True, False, False, True]
+
+
 def test_age_is_log_days_where_there_is_a_clock() -> None:
     found = Sequences.of(house([(0, 1), (0, 2)], days_ago=[3.0, 0.0], n_users=1, n_songs=5, ordinal=False))
     np.testing.assert_allclose(found.age, [np.log(4), 0], rtol=1e-6)

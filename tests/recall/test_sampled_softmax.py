@@ -38,6 +38,14 @@ def test_a_negative_that_is_the_target_is_masked_for_its_row_only() -> None:
     torch.testing.assert_close(both, (first + second) / 2)
 
 
+def test_weights_are_those_of_a_mean() -> None:
+    positive, negative = logits(2, 3)
+    target, negatives, log_q = torch.tensor([5, 6]), torch.tensor([0, 1, 2]), torch.zeros(7)
+    each = [sampled_softmax_loss(positive[i : i + 1], negative[i : i + 1], target[i : i + 1], negatives, log_q) for i in range(2)]
+    both = sampled_softmax_loss(positive, negative, target, negatives, log_q, torch.tensor([3.0, 1.0]))
+    torch.testing.assert_close(both, (3 * each[0] + each[1]) / 4)
+
+
 def test_every_negative_masked_is_no_loss_and_no_nan() -> None:
     positive = torch.zeros(1, requires_grad=True)
     negative = torch.zeros(1, 2, requires_grad=True)
