@@ -27,8 +27,8 @@ class MergeSettings:
     """Least candidates in a leaf."""
     truncation: int = 30
     """Places of a list that the loss looks at: the cost of training grows with it."""
-    new_gain: int = 2
-    """Relevance grade of a played song that was new to the user; a repeat has grade 1. LambdaMART's gain is 2^grade - 1."""
+    new_gain: int = 1
+    """Relevance grade of a played song that was new to the user, where a repeat has grade 1; LambdaMART's gain is 2^grade - 1."""
     negatives_per_user: int = 150
     """Candidates that were not played and are learned from, drawn for each user."""
     threads: int = 2
