@@ -134,8 +134,7 @@ def reasons(paths: Paths, names: npt.NDArray[np.object_], item_kind: str, langua
 
 def _quoted(nodes: npt.NDArray[np.int32], names: npt.NDArray[np.object_], language: Language) -> pl.Series:
     opening, closing = QUOTES[language]
-    text = pl.Series(names[np.maximum(nodes, 0)], dtype=pl.String)
-    return opening + text + closing
+    return opening + texts(names, nodes).fill_null("") + closing
 
 
 def _sentence(length: int, steps: list[str], item_kind: str, language: Language) -> pl.Expr:
@@ -184,15 +183,18 @@ def path_tokens(paths: Paths, keys: npt.NDArray[np.object_], user_keys: npt.NDAr
         user_keys: `[n]` the user's own key, the start of a path whose evidence is the profile.
     """
     n, width = paths.nodes.shape
-    profile = paths.from_profile if paths.from_profile is not None else np.zeros(n, dtype=bool)
-    names = np.array([*paths.step_names, None], dtype=object)
+    profile = pl.Series(paths.from_profile if paths.from_profile is not None else np.zeros(n, dtype=bool))
     columns: dict[str, pl.Series] = {}
     for hop in range(width):
-        node = np.concatenate([keys, np.array([None], dtype=object)])[paths.nodes[:, hop]]
-        if hop == 0:
-            node = np.where(profile, user_keys, node)
-        columns[f"node{hop}"] = pl.Series(node.tolist(), dtype=pl.String)
+        columns[f"node{hop}"] = texts(keys, paths.nodes[:, hop])
         if hop < width - 1:
-            columns[f"step{hop}"] = pl.Series(names[paths.steps[:, hop]].tolist(), dtype=pl.String)
+            columns[f"step{hop}"] = texts(np.array(paths.step_names, dtype=object), paths.steps[:, hop])
+    columns["node0"] = columns["node0"].zip_with(~profile, texts(user_keys, np.arange(n)))
     frame = pl.DataFrame(columns)
     return frame.select(path=pl.concat_list(list(columns)).list.drop_nulls())["path"]
+
+
+def texts(values: npt.NDArray[np.object_], rows: npt.NDArray[np.integer]) -> pl.Series:
+    """`values[rows]` as text, `[n]`; null where the row is -1."""
+    known = pl.Series(rows, dtype=pl.Int64)
+    return pl.Series(values.tolist(), dtype=pl.String).gather(known.replace(-1, None))

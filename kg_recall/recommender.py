@@ -11,7 +11,7 @@ import polars as pl
 from etl.errors import UserError
 from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.listening import is_played, pair_code, popularity_order
-from kg_recall.reasons import Language, path_tokens, reasons
+from kg_recall.reasons import Language, path_tokens, reasons, texts
 from recall.candidates import Paths
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Recommender:
     def _of_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> pl.DataFrame:
         route = self.cascade.routes.get("graph")
         if route is None:
-            raise UserError(f"scenario '{kind}' needs the graph route: add \"graph\" to [recall] routes in the config")
+            raise UserError(f"scenario '{kind}' needs the graph route: switch it on with graph = true in [routes]")
         found = route.recall_kind(users, k, kind)  # type: ignore[attr-defined]
         lists = RankedLists.of(found.user, found.item, found.score)
         lists = lists.take(self.cascade.allowed(lists.user, lists.item))
@@ -120,24 +120,21 @@ class Recommender:
 
     def _frame(self, lists: RankedLists, kind: str, found: npt.NDArray[np.int32]) -> pl.DataFrame:
         catalogue = self.cascade.snapshot.catalogue
-        projection = self.cascade.snapshot.projection
+        projection, cascade_routes = self.cascade.snapshot.projection, list(self.cascade.routes)
         paths = self._explain(lists, found)
-        user_id = catalogue.users["user_id"].to_numpy().astype(object)[lists.user]
-        key = pl.Series(projection.keys[lists.item], dtype=pl.String)
-        names = np.array(list(self.cascade.routes), dtype=object)
-        attributed = [pl.Series(np.where(found[:, column] > 0, name, None), dtype=pl.String) for column, name in enumerate(names)]
-        routes = pl.DataFrame({str(name): column for name, column in zip(names, attributed, strict=True)})
+        user_id = catalogue.users["user_id"].cast(pl.String).gather(lists.user)
+        names = pl.DataFrame({name: texts(np.array([name]), found[:, column].clip(0, 1) - 1) for column, name in enumerate(cascade_routes)})
         frame = pl.DataFrame(
             {
-                "user_id": pl.Series(user_id, dtype=pl.String),
+                "user_id": user_id,
                 "rank": lists.rank,
                 "item_kind": pl.repeat(kind, len(lists.user), dtype=pl.String, eager=True),
-                "item_id": key.str.slice(len(kind) + 1),
+                "item_id": texts(projection.keys, lists.item).str.slice(len(kind) + 1),
                 "score": lists.score,
-                "routes": routes.select(routes=pl.concat_list(pl.all()).list.drop_nulls())["routes"],
+                "routes": names.select(routes=pl.concat_list(pl.all()).list.drop_nulls())["routes"],
                 "reason": reasons(paths, projection.names, kind, self.language),
-                "path": path_tokens(paths, projection.keys, np.char.add("user:", user_id.astype(str)).astype(object)),
-                "title": pl.Series(projection.names[lists.item], dtype=pl.String),
+                "path": path_tokens(paths, projection.keys, ("user:" + user_id).to_numpy()),
+                "title": texts(projection.names, lists.item),
             },
             schema_overrides=BATCH_SCHEMA,
         )
@@ -145,25 +142,22 @@ class Recommender:
 
     def _artists(self, item: npt.NDArray[np.int32]) -> pl.Series:
         songs = self.cascade.snapshot.catalogue.songs
-        rows = pl.Series(np.where(item < songs.height, item, -1))
-        return songs["artist"].gather(rows.replace(-1, None)).alias("artist")
+        rows = pl.Series(np.where(item < songs.height, item, -1), dtype=pl.Int64)
+        return songs["artist"].gather(rows.replace(-1, None))
 
     def _explain(self, lists: RankedLists, found: npt.NDArray[np.int32]) -> Paths:
         """The path of each item by the route that speaks for it, `[n]`."""
         speaker = speaking_route(list(self.cascade.routes), found)
+        listed = found > 0
         parts: list[tuple[npt.NDArray[np.intp], Paths]] = []
-        unsaid = np.ones(len(lists.user), dtype=bool)
-        for column, route in enumerate(self.cascade.routes.values()):
-            rows = np.flatnonzero(speaker == column)
-            if len(rows):
-                parts.append((rows, route.explain(lists.user[rows], lists.item[rows])))
-                unsaid[rows[parts[-1][1].length > 0]] = False
-        # A route that lists an item and cannot say why leaves the word to the next that can.
-        for column, route in enumerate(self.cascade.routes.values()):
-            rows = np.flatnonzero(unsaid & (found[:, column] > 0) & (speaker != column))
-            if len(rows):
-                parts.append((rows, route.explain(lists.user[rows], lists.item[rows])))
-                unsaid[rows[parts[-1][1].length > 0]] = False
+        silent = np.ones(len(lists.user), dtype=bool)
+        # First the route that speaks for an item; where it cannot say why, the next that lists the item.
+        for asks_speaker in (True, False):
+            for column, route in enumerate(self.cascade.routes.values()):
+                rows = np.flatnonzero(silent & listed[:, column] & ((speaker == column) == asks_speaker))
+                if len(rows):
+                    parts.append((rows, route.explain(lists.user[rows], lists.item[rows])))
+                    silent[rows[parts[-1][1].length > 0]] = False
         return join_paths(len(lists.user), parts)
 
 

@@ -68,12 +68,12 @@ class UserCfRoute:
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Summed weight `[n]`; 0 where no neighbour has heard the song."""
-        distinct, row = _grouped(users)
+        distinct, row = grouped(users)
         return product_at(self._neighbours(distinct), self._unit, row, items)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """A song that the user shares with the neighbour who adds most to the score: the one that makes them most alike."""
-        distinct, row = _grouped(users)
+        distinct, row = grouped(users)
         neighbour = product_argmax(self._others(distinct), self._unit, row, items)
         shared = product_argmax(self._unit, self._listeners, users, np.maximum(neighbour, 0))
         return Paths.one_hop(np.where(neighbour >= 0, shared, -1).astype(np.int32), items, "HEARD_BY_SIMILAR")
@@ -106,7 +106,7 @@ def unit_rows(weights: csr_array) -> csr_array:
     return csr(diags_array(1 / np.where(norm > 0, norm, 1)) @ damped)
 
 
-def _grouped(users: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def grouped(users: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """The users of the pairs, one for each group in the order given, and the group of each pair."""
     start = np.ones(len(users), dtype=bool)
     start[1:] = users[1:] != users[:-1]

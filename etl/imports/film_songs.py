@@ -41,7 +41,7 @@ def import_film_songs(folder: Path) -> ImportedSource:
         "triples": pl.concat([_credits(composed, "COMPOSED_BY"), _credits(written, "WRITTEN_BY"), _labels(albums)]),
         "events": pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String, "behaviour": pl.String, "ts": pl.Int64}),
     }
-    note = "a catalogue without events: for graph, cypher, path and explore"
+    note = "a catalogue without events: for graph, cypher and path"
     return ImportedSource(tables, EvaluateDefaults("time", why="there are no events to evaluate on"), note)
 
 
