@@ -41,6 +41,7 @@ class LearnedMerge:
         self.settings = settings
         self.seed = seed
         self._trees: lgb.Booster
+        self._features: MergeFeatures | None = None
 
     def fit(self, table: CandidateTable, labels: npt.NDArray[np.bool_], snapshot: Snapshot) -> None:
         """Learn from candidates `[n]` collected at `snapshot`, labelled true where the user played the song afterwards.
@@ -91,7 +92,10 @@ class LearnedMerge:
         """Merge score of each candidate `[n]`, comparable within a user."""
         if len(table) == 0:
             return np.zeros(0, dtype=np.float32)
-        return np.asarray(self._trees.predict(MergeFeatures(snapshot).matrix(table)), dtype=np.float32)
+        # What is counted over all of a snapshot's plays serves every chunk of users.
+        if self._features is None or self._features.snapshot is not snapshot:
+            self._features = MergeFeatures(snapshot)
+        return np.asarray(self._trees.predict(self._features.matrix(table)), dtype=np.float32)
 
     def importance(self) -> pl.DataFrame:
         """`feature, gain` (share of the loss that splits on it removed), largest first."""
