@@ -73,12 +73,16 @@ class Workspace:
 
     def check_source(self, url: SourceUrl) -> None:
         """Raise `UserError` where the workspace was made from another database than `url`."""
-        bound = self._source()
+        bound = self._source() if self._holds_something() else None
         if bound is not None and bound["identity"] != url.identity(self.folder):
             raise UserError(
                 f"the workspace {self.folder} was made from {bound['url']}, but [source] url now says {url.shown}: "
                 "set it back, or name another workspace"
             )
+
+    def _holds_something(self) -> bool:
+        """True once a step has been done here, or is ready to be put in place: until then a wrong url is simply mended."""
+        return any(self.path(RECORDS).glob("*.json")) or any(self.folder.glob(f"{READY}*"))
 
     def _source(self) -> dict[str, str] | None:
         try:
@@ -102,7 +106,7 @@ class Workspace:
         with lock:
             self._lock(lock)
             self.check_source(url)
-            if self._source() is None:
+            if self._source() is None or not self._holds_something():
                 write_text(self.path(SOURCE), json.dumps({"url": url.shown, "identity": url.identity(self.folder)}) + "\n")
             self._recover()
             yield

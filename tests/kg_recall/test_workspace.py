@@ -224,3 +224,15 @@ def test_records_of_another_version_are_none(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps({"name": "etl", "outputs": []}))
     assert Record.read(path) is None
+
+
+def test_a_wrong_url_is_mended_while_nothing_has_been_made(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    wrong, right = (resolve_url(f"sqlite:///{name}.db", tmp_path) for name in ("wrong", "right"))
+    with workspace.writing(wrong):
+        pass
+    with workspace.writing(right):
+        (workspace.path("steps")).mkdir()
+        (workspace.path("steps", "etl.json")).write_text("{}")
+    with pytest.raises(UserError, match="was made from"):
+        workspace.check_source(wrong)
