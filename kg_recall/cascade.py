@@ -114,9 +114,8 @@ class Cascade:
         logit = self.ranker.score(table.user[top], table.item[top], scene)
         score = merged.copy()
         score[top] = merged[top] + self.blend * standardise(logit, table.user[top])
-        # Lift the re-ordered ones over the rest of their list.
-        span = np.float32(score.max(initial=0) - score.min(initial=0) + 1)
-        score[top] += span
+        # Lift the re-ordered ones over the rest of their list, by what that list needs and no other.
+        score[top] += _span(score, table.user)[top]
         return score
 
     def top_rows(self, table: CandidateTable, score: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -153,6 +152,15 @@ def group_start(user: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         return np.zeros(0, dtype=np.int64)
     head = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
     return np.repeat(head, np.diff(np.append(head, len(user))))
+
+
+def _span(values: npt.NDArray[np.float32], user: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """`[n]` one more than the distance of largest and smallest value within each user's group."""
+    start = group_start(user)
+    heads, group = np.unique(start, return_inverse=True)
+    if len(values) == 0:
+        return values
+    return np.asarray((np.maximum.reduceat(values, heads) - np.minimum.reduceat(values, heads))[group] + 1, dtype=np.float32)
 
 
 def standardise(values: npt.NDArray[np.float32], user: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:

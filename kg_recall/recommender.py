@@ -76,7 +76,7 @@ class Recommender:
             table = table.take(~is_played(cascade.snapshot, table.user, table.item))
         scene = self.scenes.index(scenario) if scenario in self.scenes else -1
         score = cascade.ranked(table, cascade.merged(table), scene)
-        lists = RankedLists.of(table.user, table.item, score)
+        lists = _in_order(users, table.user, table.item, score)
         lists = lists.take(lists.rank <= k)
         lists = self._filled(users, lists, k, repeats)
         found = table.rank_of(lists.user, lists.item)
@@ -97,14 +97,14 @@ class Recommender:
         if repeats == "exclude":
             open_pair &= ~is_played(self.cascade.snapshot, pair_user, pair_item)
         pair_user, pair_item = pair_user[open_pair], pair_item[open_pair]
-        floor = np.float32(lists.score.min(initial=0) - 1)
+        # Their score falls with popularity rank, below every scored candidate of the same user.
+        floor = np.zeros(len(users), dtype=np.float32)
+        np.minimum.at(floor, position, lists.score)
+        fill = floor[_position_of(users, pair_user)] - 1 - np.flatnonzero(open_pair) % n_songs / n_songs
         user = np.concatenate([lists.user, pair_user])
         item = np.concatenate([lists.item, pair_item])
-        # Their score falls with popularity rank, below every scored candidate.
-        fill = np.concatenate([np.flatnonzero(open_pair) % n_songs])
-        score = np.concatenate([lists.score, floor - fill.astype(np.float32) / n_songs])
-        order = np.argsort(_position_of(users, user), kind="stable")
-        filled = RankedLists.of(user[order], item[order], score[order].astype(np.float32))
+        score = np.concatenate([lists.score, fill.astype(np.float32)])
+        filled = _in_order(users, user, item, score)
         return filled.take(filled.rank <= k)
 
     def _of_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> pl.DataFrame:
@@ -196,6 +196,14 @@ def join_paths(n: int, parts: list[tuple[npt.NDArray[np.intp], Paths]]) -> Paths
         if part.from_profile is not None:
             profile[rows] = part.from_profile[free]
     return Paths(nodes, steps, length, tuple(names), profile)
+
+
+def _in_order(
+    users: npt.NDArray[np.int32], user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], score: npt.NDArray[np.float32]
+) -> RankedLists:
+    """Lists of rows in any order, the users as `users` has them."""
+    order = np.argsort(_position_of(users, user), kind="stable")
+    return RankedLists.of(user[order], item[order], score[order])
 
 
 def _position_of(users: npt.NDArray[np.int32], user: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
