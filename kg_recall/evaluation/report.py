@@ -74,8 +74,8 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Write `evaluation.json` and `evaluation.md`."""
-        plain: dict[str, Any] = {key: value for key, value in asdict(self).items() if key != "rows"}
-        plain["rows"] = [asdict(row) for row in self.rows]
+        # The notes are for people: the file for programs holds what its contract names.
+        plain: dict[str, Any] = {key: value for key, value in asdict(self).items() if key != "notes"}
         (folder / "evaluation.json").write_text(json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "evaluation.md").write_text("\n".join(self._page()) + "\n", encoding="utf-8")
 

@@ -179,14 +179,18 @@ def kgcn_pairs(cascade: Cascade, moments: Moments) -> tuple[npt.NDArray[np.int32
     linked = np.flatnonzero(np.diff(cascade.snapshot.projection.indptr[: n_songs + 1]) > 0).astype(np.int32)
     of_linked = np.isin(window.item, linked)
     user, item = window.user[of_linked], window.item[of_linked]
-    known = pair_code(moments.events.user, moments.events.item, n_songs)
+    heard = moments.events.of_songs(n_songs)
+    taken = pair_code(heard.user, heard.item, n_songs)
     rng = np.random.default_rng(moments.seed)
     drawn = np.full(len(user), -1, dtype=np.int32)
     for _ in range(DRAWS):
         missing = np.flatnonzero(drawn < 0)
         guess = rng.choice(linked, size=missing.size).astype(np.int32)
-        fine = ~np.isin(pair_code(user[missing], guess, n_songs), known)
+        # Without replacement: a song that the user has met, or that was drawn for it already, is drawn again.
+        code, first = np.unique(pair_code(user[missing], guess, n_songs), return_index=True)
+        fine = first[~np.isin(code, taken)]
         drawn[missing[fine]] = guess[fine]
+        taken = np.concatenate([taken, code])
     found = drawn >= 0
     label = np.concatenate([np.ones(len(user), np.float32), np.zeros(int(found.sum()), np.float32)])
     return np.concatenate([user, user[found]]), np.concatenate([item, drawn[found]]), label

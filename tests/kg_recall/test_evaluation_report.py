@@ -47,11 +47,16 @@ def test_coverage_is_a_share_of_the_catalogue() -> None:
 
 def test_json_has_the_fields_of_the_contract(tmp_path: Path) -> None:
     report = tallied()
+    report.notes.append("a route was left out")
+    report.add_value("ranked", "din", "true", "all", "auc", None, float("nan"), 0)
     report.write(tmp_path)
     read = json.loads((tmp_path / "evaluation.json").read_text())
-    assert {"data", "split", "seed", "users", "rows"} <= set(read)
+    assert list(read) == ["data", "split", "seed", "users", "rows"]
     assert set(read["rows"][0]) == {"stage", "name", "graph", "slice", "metric", "k", "value", "low", "high", "n"}
-    assert "| final | daily | true |" in (tmp_path / "evaluation.md").read_text()
+    assert all(row["metric"] != "auc" for row in read["rows"])
+    page = (tmp_path / "evaluation.md").read_text()
+    assert "| final | daily | true |" in page
+    assert "a route was left out" in page
 
 
 def test_figures_are_drawn(tmp_path: Path) -> None:
