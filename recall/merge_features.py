@@ -99,13 +99,13 @@ class MergeFeatures:
     @cached_property
     def _songs_heard(self) -> _Heard:
         plays = self.snapshot.plays
-        return _Heard.by(plays.user, plays.item, plays.item, self.snapshot.age(plays))
+        return _Heard.by(plays, plays.item, self.snapshot.age(plays))
 
     @cached_property
     def _facets_heard(self) -> dict[str, _Heard]:
         plays, age = self.snapshot.plays, self.snapshot.age(self.snapshot.plays)
         groups = {relation: self._first_of(relation)[plays.item] for relation in FACETS.values()}
-        return {relation: _Heard.by(plays.user, group, plays.item, age) for relation, group in groups.items()}
+        return {relation: _Heard.by(plays, group, age) for relation, group in groups.items()}
 
     def _facet(self, relation: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
         """Song and node of every fact of a relation."""
@@ -145,17 +145,17 @@ class _Heard:
     """Distinct songs of the group that were heard."""
 
     @classmethod
-    def by(
-        cls, user: npt.NDArray[np.int32], group: npt.NDArray[np.int32], item: npt.NDArray[np.int32], age: npt.NDArray[np.float64]
-    ) -> _Heard:
+    def by(cls, plays: Events, group: npt.NDArray[np.int32], age: npt.NDArray[np.float64]) -> _Heard:
+        """Plays `[n]` by their user and group; a play of group -1 is left out."""
         known = group >= 0
-        code = user[known].astype(np.int64) << 32 | group[known]
+        code = plays.user[known].astype(np.int64) << 32 | group[known]
         key, row = np.unique(code, return_inverse=True)
         last = np.full(len(key), np.inf)
         np.minimum.at(last, row, age[known])
-        distinct = np.unique(row.astype(np.int64) << 32 | item[known])
+        distinct = np.unique(row.astype(np.int64) << 32 | plays.item[known])
         songs = np.bincount(distinct >> 32, minlength=len(key)).astype(np.float64)
-        return cls(key, np.bincount(row, minlength=len(key)).astype(np.float64), last, songs)
+        count = np.bincount(row, weights=plays.count[known], minlength=len(key)).astype(np.float64)
+        return cls(key, count, last, songs)
 
     def of(
         self, user: npt.NDArray[np.int32], group: npt.NDArray[np.int32]

@@ -62,6 +62,16 @@ def test_pair_features_against_counting() -> None:
         assert matrix[row, names.index("album share")] == pytest.approx(len(set(of_album)) / 4)
 
 
+def test_a_play_that_stands_for_many_counts_as_many() -> None:
+    counted = house([(0, 1), (0, 2), (1, 1)], n_users=2, n_songs=3, count=[5, 1, 1], albums=[0, 0, 0])
+    routes: dict[str, RecallRoute] = {"popular": PopularRoute()}
+    routes["popular"].fit(counted)
+    found, features = collect(routes, np.array([0], np.int32), 3), MergeFeatures(counted)
+    of = dict(zip(features.names(found.routes), features.matrix(found).T, strict=True))
+    assert np.expm1(of["song plays"]).tolist() == pytest.approx([5, 1])
+    assert np.expm1(of["album plays"]).tolist() == pytest.approx([6, 6])
+
+
 def test_learns_what_separates_the_labels() -> None:
     score = fitted().score(TABLE, SNAPSHOT)
     listed = TABLE.best(score, 5)
