@@ -14,18 +14,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from pykeen.models import ERModel, model_resolver
-from pykeen.triples import CoreTriplesFactory
 from torch import Tensor
 
 from embeddings.training import ProgressCallback, TrainingSettings, deterministic, generator, train
 from graph.projection import Projection
+
+if TYPE_CHECKING:
+    from pykeen.models import ERModel
 
 ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "ComplEx": {"regularizer": None, "entity_initializer": partial(torch.nn.init.normal_, std=0.1)},
@@ -144,6 +145,10 @@ def triples_of(projection: Projection) -> Tensor:
 
 
 def _model(projection: Projection, triples: Tensor, settings: KnowledgeSettings, seed: int) -> ERModel:
+    # PyKEEN takes seconds to import, which those who only read vectors need not spend.
+    from pykeen.models import model_resolver
+    from pykeen.triples import CoreTriplesFactory
+
     factory = CoreTriplesFactory(triples, num_entities=projection.n_nodes, num_relations=len(projection.relations))
     with deterministic(seed, settings.threads):
         model: ERModel = model_resolver.make(
