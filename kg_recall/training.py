@@ -37,6 +37,7 @@ HELD_OUT_SHARE = 0.2
 """Users of the learning window who choose the blend of merge and ranker, and stop a ranker that learns from candidates."""
 BLENDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the ranker's standardised logit beside the standardised merge score that are tried."""
+TOO_FEW = "has a positive event in the validation or test part: the source has too few events to learn from; `kg-recall graph` works"
 BLEND_DEPTH = 50
 """Places of the list that judge a blend."""
 
@@ -140,13 +141,16 @@ def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int)
 
 def _labelled_candidates(cascade: Cascade, window: Window, seed: int) -> _Learning:
     if len(window.users) == 0:
-        raise UserError("no listener has a positive event in the validation or test part: the source has too few events to learn from")
+        raise UserError(f"no listener {TOO_FEW}")
     size = cascade.settings.users_per_chunk
     chunks = [window.users[start : start + size] for start in range(0, len(window.users), size)]
     table = CandidateTable.concat([cascade.candidates(chunk) for chunk in chunks])
-    draw = np.random.default_rng(seed).permutation(len(window.users)) < HELD_OUT_SHARE * len(window.users)
+    draw = np.random.default_rng(seed).permutation(len(window.users)) < int(HELD_OUT_SHARE * len(window.users))
     held_out = draw[np.searchsorted(window.users, table.user)]
-    return _Learning(table, table.contains(window.user, window.item), held_out)
+    label = table.contains(window.user, window.item)
+    if not label[~held_out].any():
+        raise UserError(f"no listener's candidate {TOO_FEW}")
+    return _Learning(table, label, held_out)
 
 
 def _fit_rankers(context: Context, moments: Moments, cascade: Cascade, learning: _Learning, part: int) -> None:
@@ -177,7 +181,7 @@ def _examples(context: Context, moments: Moments, cascade: Cascade, learning: _L
 
 
 def _best_blend(cascade: Cascade, learning: _Learning) -> float:
-    """The weight of the ranker with the best NDCG on the held-out users; the smallest of equals."""
+    """The weight of the ranker with the largest discounted gain on the held-out users; the smallest of equals."""
     table, label = learning.table.take(learning.held_out), learning.label[learning.held_out]
     if not label.any():
         return 0.0
