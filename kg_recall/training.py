@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from recall.interest import InterestRoute
 
 from embeddings.knowledge import KnowledgeEmbeddings, KnowledgeSettings, train_knowledge
 from embeddings.song_encoder import SongEncoder
@@ -25,6 +24,7 @@ from ranking.examples import candidate_examples, exposure_examples
 from ranking.logistic import Logistic
 from ranking.ranker import Examples
 from recall.candidate_table import CandidateTable
+from recall.interest import InterestRoute
 from recall.merge import LearnedMerge, MergeSettings
 from recall.registry import ROUTES
 from recall.route import RecallRoute
