@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 Repeats = Literal["include", "exclude"]
 
 SONG_SCENARIOS: Final = ("daily", "fm")
-KIND_SCENARIOS: Final = ("mv", "mlog")
-SCENARIOS: Final = SONG_SCENARIOS + KIND_SCENARIOS
+KIND_SCENARIOS: Final = {"mv": "MV_OF", "mlog": "USES_SONG"}
+"""Scenarios of other kinds, each with the relation that leads from its items to their songs."""
+SCENARIOS: Final = (*SONG_SCENARIOS, *KIND_SCENARIOS)
+SPARE: Final = 50
 
 BATCH_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "user_id": pl.String,
@@ -111,12 +113,26 @@ class Recommender:
         route = self.cascade.routes.get("graph")
         if route is None:
             raise UserError(f"scenario '{kind}' needs the graph route: switch it on with graph = true in [routes]")
-        found = route.recall_kind(users, k, kind)  # type: ignore[attr-defined]
+        # Some more than asked for, since what a user has refused is taken out afterwards.
+        found = route.recall_kind(users, 2 * k + SPARE, kind)  # type: ignore[attr-defined]
         lists = RankedLists.of(found.user, found.item, found.score)
-        lists = lists.take(self.cascade.allowed(lists.user, lists.item))
+        song = self._song_of(KIND_SCENARIOS[kind])[lists.item]
+        fine = self.cascade.allowed(lists.user, lists.item) & ((song < 0) | self.cascade.allowed(lists.user, song))
+        lists = lists.take(fine)
+        lists = lists.take(lists.rank <= k)
         rank = np.zeros((len(lists.user), len(self.cascade.routes)), dtype=np.int32)
         rank[:, list(self.cascade.routes).index("graph")] = lists.rank
         return self._frame(lists, kind, rank)
+
+    def _song_of(self, relation: str) -> npt.NDArray[np.int32]:
+        """`[n_nodes]` the song of each node by a relation to songs; -1 for a node without."""
+        projection = self.cascade.snapshot.projection
+        song = np.full(projection.n_nodes, -1, dtype=np.int32)
+        if relation in projection.relations:
+            facts = projection.facts
+            rows = facts.relation == projection.relations.index(relation)
+            song[facts.head[rows]] = facts.tail[rows]
+        return song
 
     def _frame(self, lists: RankedLists, kind: str, found: npt.NDArray[np.int32]) -> pl.DataFrame:
         catalogue = self.cascade.snapshot.catalogue
@@ -148,13 +164,13 @@ class Recommender:
     def _explain(self, lists: RankedLists, found: npt.NDArray[np.int32]) -> Paths:
         """The path of each item by the route that speaks for it, `[n]`."""
         speaker = speaking_route(list(self.cascade.routes), found)
-        listed = found > 0
+        speaks = speaker[:, None] == np.arange(found.shape[1])
         parts: list[tuple[npt.NDArray[np.intp], Paths]] = []
         silent = np.ones(len(lists.user), dtype=bool)
-        # First the route that speaks for an item; where it cannot say why, the next that lists the item.
-        for asks_speaker in (True, False):
+        # First the route that speaks for an item; where it cannot say why, another that lists the item; at last any that can.
+        for asked in (speaks, (found > 0) & ~speaks, found == 0):
             for column, route in enumerate(self.cascade.routes.values()):
-                rows = np.flatnonzero(silent & listed[:, column] & ((speaker == column) == asks_speaker))
+                rows = np.flatnonzero(silent & asked[:, column])
                 if len(rows):
                     parts.append((rows, route.explain(lists.user[rows], lists.item[rows])))
                     silent[rows[parts[-1][1].length > 0]] = False

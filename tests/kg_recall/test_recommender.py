@@ -114,3 +114,35 @@ def test_lists_break_ties_by_item() -> None:
 def test_standardise_within_users() -> None:
     values = standardise(np.array([1, 3, 7, 7], np.float32), np.array([0, 0, 1, 1], np.int32))
     assert values.tolist() == [-1, 1, 0, 0]
+
+
+def with_videos(refused_song: int | None) -> Recommender:
+    """Every song has a video; user 0 may have refused a song."""
+    old, facts = SNAPSHOT.projection, SNAPSHOT.projection.facts
+    videos = np.arange(old.n_nodes, old.n_nodes + N_SONGS)
+    keys = [*old.keys.tolist(), *(f"mv:{song}" for song in range(N_SONGS))]
+    relations = [*(old.relations[code] for code in facts.relation), *["MV_OF"] * N_SONGS]
+    head, tail = np.concatenate([facts.head, videos]), np.concatenate([facts.tail, np.arange(N_SONGS)])
+    projection = type(old).build(keys, keys, N_SONGS, head, relations, tail)
+    events = SNAPSHOT.events
+    if refused_song is not None:
+        refusal = replace(
+            events.take(slice(0, 1)),
+            user=np.zeros(1, np.int32),
+            item=np.full(1, refused_song, np.int32),
+            behaviour=np.full(1, Behaviour.BLOCK_SONG, np.int8),
+        )
+        events = type(events)(**{name: np.concatenate([getattr(events, name), getattr(refusal, name)]) for name in vars(events)})
+    entities = pl.DataFrame({"key": keys, "kind": [key.split(":")[0] for key in keys], "name": keys})
+    catalogue = replace(SNAPSHOT.catalogue, entities=entities)
+    return Recommender(cascade(replace(SNAPSHOT, catalogue=catalogue, projection=projection, events=events)), ())
+
+
+def test_the_video_of_a_refused_song_never_appears() -> None:
+    listed = with_videos(None).recommend(USERS[:1], 10, "mv")
+    assert listed.height == 10
+    assert set(listed["item_kind"]) == {"mv"}
+    refused = int(listed["item_id"][0])
+    again = with_videos(refused).recommend(USERS[:1], 10, "mv")
+    assert again.height == 10
+    assert str(refused) not in again["item_id"].to_list()
