@@ -14,6 +14,7 @@ ROOMS: Final[dict[str, str]] = {
     "recall.ease": "recall.ease:EaseSettings",
     "recall.graph": "recall.graph:GraphRecallSettings",
     "recall.interest": "recall.interest:InterestSettings",
+    "recall.lifted": "recall.lifted:LiftedSettings",
     "recall.merge": "recall.merge:MergeSettings",
     "rank": "ranking.din_network:DinSettings",
     "cascade": "kg_recall.cascade:CascadeSettings",

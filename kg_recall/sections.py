@@ -101,6 +101,7 @@ class RecallSettings(Section):
     usercf: RoomSection = Field(default_factory=dict)
     ease: RoomSection = Field(default_factory=dict)
     interest: RoomSection = Field(default_factory=dict)
+    lifted: RoomSection = Field(default_factory=dict)
     merge: RoomSection = Field(default_factory=dict)
 
 
@@ -114,6 +115,8 @@ class RoutesSettings(Section):
     ease: bool = True
     graph: bool = True
     interest: bool = True
+    lifted: bool = False
+    """Off: as strong alone as item CF on real plays, and the merge gains nothing by it."""
 
     @property
     def on(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from recall.ease import EaseRoute
 from recall.graph import GraphRoute
 from recall.interest import InterestRoute
 from recall.itemcf import ItemCfRoute
+from recall.lifted import LiftedRoute
 from recall.popular import PopularRoute
 from recall.repeat import RepeatRoute
 from recall.route import RecallRoute
@@ -21,4 +22,5 @@ ROUTES: Final[dict[str, type[RecallRoute]]] = {
     "ease": EaseRoute,
     "graph": GraphRoute,
     "interest": InterestRoute,
+    "lifted": LiftedRoute,
 }
