@@ -46,22 +46,22 @@ def run_demo(folder: Path, *, quiet: bool = False) -> None:
     out = folder / "recommendations.parquet"
     _recommend_all(context, out)
     _show(pl.read_parquet(out), context.lake().catalogue)
-    typer.echo(f"\nall lists: {out}; next: kg-recall recommend USER -c {folder / CONFIG_NAME} --explain")
+    typer.echo(f"\nall lists: {out}; next: kg-recall recommend USER -c {folder / CONFIG_NAME} --explain (repeats included)")
 
 
 def _recommend_all(context: Context, out: Path) -> None:
     from kg_recall.recommender import Recommender
 
     users = chosen_users(context.lake().catalogue, None)
-    repeats = context.settings.recommend.repeats
-    write_batch(Recommender.load(context), users, out, k=LIST_LENGTH, scenario="daily", repeats=repeats, progress=context.progress)
+    # Half of what people hear they have heard before, which needs no explaining: the demo shows what is new to them.
+    write_batch(Recommender.load(context), users, out, k=LIST_LENGTH, scenario="daily", repeats="exclude", progress=context.progress)
 
 
 def _show(lists: pl.DataFrame, catalogue: Catalogue) -> None:
     songs = catalogue.songs.select(pl.col("song_id").alias("item_id"), "title", "artist")
     lists = lists.join(songs, on="item_id", how="left", maintain_order="left")
     for user_id in chosen_listeners(lists):
-        typer.echo(f"\nfor {user_id}:")
+        typer.echo(f"\nnew to {user_id}:")
         typer.echo("\n".join(list_lines(lists.filter(pl.col("user_id") == user_id))))
 
 
