@@ -31,7 +31,7 @@ HOPS: Final[dict[str, dict[str, str]]] = {
         "PERFORMED_ON": "performed on {b}",
         "<PERFORMED_ON": "where the audience also heard {b}",
         "MV_OF": "the video of {b}",
-        "<MV_OF": "which has the video {b}",
+        "<MV_OF": "whose video is {b}",
         "USES_SONG": "made with {b}",
         "<USES_SONG": "used in {b}",
         "IN_PLAYLIST": "in the playlist {b}",
