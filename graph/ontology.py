@@ -1,4 +1,4 @@
-"""The ontology: labels of nodes, relations and the labels that each may join (DESIGN: the graph)."""
+"""The ontology: labels of nodes, relations and the labels that each may join."""
 
 from __future__ import annotations
 
