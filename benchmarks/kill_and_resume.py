@@ -66,7 +66,7 @@ def main() -> int:
         expected = batch_digest(calm)
         for kill in range(arguments.kills):
             # A resumed run starts with the step that was killed, so later kills come later to reach later steps.
-            seconds = whole * (kill + 0.5) / arguments.kills
+            seconds = whole * 0.5 * (kill + 1) / arguments.kills
             outcome = run_killed_after(disturbed, seconds)
             print(f"kill {kill + 1} after {seconds:.1f} s: {outcome}; published: {published(disturbed)}")
         kg_recall(disturbed, "run")
