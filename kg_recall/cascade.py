@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,6 +80,12 @@ class Cascade:
         for ranker in (self.ranker, self.baseline):
             if ranker is not None:
                 ranker.observe(snapshot)
+
+    def chunks(self, users: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
+        """`users` in their order, at most `users_per_chunk` at a time."""
+        size = self.settings.users_per_chunk
+        for start in range(0, len(users), size):
+            yield users[start : start + size]
 
     def candidates(self, users: npt.NDArray[np.int32]) -> CandidateTable:
         """All routes' candidates for `users`, without what may not be shown."""

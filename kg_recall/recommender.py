@@ -24,6 +24,7 @@ KIND_SCENARIOS: Final = {"mv": "MV_OF", "mlog": "USES_SONG"}
 """Scenarios of other kinds, each with the relation that leads from its items to their songs."""
 SCENARIOS: Final = (*SONG_SCENARIOS, *KIND_SCENARIOS)
 SPARE: Final = 50
+"""MVs or Mlogs asked of the graph beyond what a list needs."""
 
 BATCH_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "user_id": pl.String,
@@ -68,8 +69,9 @@ class Recommender:
             raise UserError(f"scenario '{scenario}' is unknown: choose one of {', '.join(SCENARIOS)}")
         if scenario in KIND_SCENARIOS:
             return self._of_kind(users, k, scenario)
-        parts = [self._songs(chunk, k, scenario, repeats) for chunk in _chunks(users, self.cascade.settings.users_per_chunk)]
-        return pl.concat(parts)
+        parts = [self._songs(chunk, k, scenario, repeats) for chunk in self.cascade.chunks(users)]
+        # Nobody gets a frame of no rows, with the same columns.
+        return pl.concat(parts) if parts else self._songs(users, k, scenario, repeats)
 
     def _songs(self, users: npt.NDArray[np.int32], k: int, scenario: str, repeats: Repeats) -> pl.DataFrame:
         cascade = self.cascade
@@ -225,7 +227,3 @@ def _in_order(
 def _position_of(users: npt.NDArray[np.int32], user: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
     order = np.argsort(users, kind="stable")
     return np.asarray(order[np.searchsorted(users, user, sorter=order)])
-
-
-def _chunks(users: npt.NDArray[np.int32], size: int) -> list[npt.NDArray[np.int32]]:
-    return [users[start : start + size] for start in range(0, max(len(users), 1), size)]

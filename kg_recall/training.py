@@ -142,9 +142,7 @@ def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int)
 def _labelled_candidates(cascade: Cascade, window: Window, seed: int) -> _Learning:
     if len(window.users) == 0:
         raise UserError(f"no listener {TOO_FEW}")
-    size = cascade.settings.users_per_chunk
-    chunks = [window.users[start : start + size] for start in range(0, len(window.users), size)]
-    table = CandidateTable.concat([cascade.candidates(chunk) for chunk in chunks])
+    table = CandidateTable.concat([cascade.candidates(chunk) for chunk in cascade.chunks(window.users)])
     draw = np.random.default_rng(seed).permutation(len(window.users)) < int(HELD_OUT_SHARE * len(window.users))
     held_out = draw[np.searchsorted(window.users, table.user)]
     label = table.contains(window.user, window.item)

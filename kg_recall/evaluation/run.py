@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +43,7 @@ def evaluate(context: Context, folder: Path) -> None:
     variants = _graph_variants(context, cascade)
     users = np.unique(truth.user)
     with context.progress.task("evaluate: lists", total=len(users)) as advance:
-        for chunk in _chunks(users, cascade.settings.users_per_chunk):
+        for chunk in cascade.chunks(users):
             _judge(cascade, chunk, tally, variants)
             advance(len(chunk))
     tally.report(report)
@@ -161,7 +160,7 @@ def _judge_pairs(cascade: Cascade, moments: Moments, report: Report) -> None:
     assert cascade.ranker is not None
     names: list[tuple[Stage, str]] = [("route", name) for name in cascade.routes] + [("merged", "learned"), ("ranked", "din")]
     scores = np.empty((len(user), len(names)), dtype=np.float32)
-    for chunk in _chunks(np.unique(user), cascade.settings.users_per_chunk):
+    for chunk in cascade.chunks(np.unique(user)):
         rows = np.flatnonzero(np.isin(user, chunk))
         table = cascade.candidates(chunk).with_pairs(cascade.routes, user[rows], item[rows])
         merged, logit = cascade.merged(table), cascade.ranker.score(table.user, table.item)
@@ -194,8 +193,3 @@ def kgcn_pairs(cascade: Cascade, moments: Moments) -> tuple[npt.NDArray[np.int32
     found = drawn >= 0
     label = np.concatenate([np.ones(len(user), np.float32), np.zeros(int(found.sum()), np.float32)])
     return np.concatenate([user, user[found]]), np.concatenate([item, drawn[found]]), label
-
-
-def _chunks(users: npt.NDArray[np.int32], size: int) -> Iterator[npt.NDArray[np.int32]]:
-    for start in range(0, len(users), size):
-        yield users[start : start + size]
