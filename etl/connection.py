@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from etl.arrow_stream import ArrowStream, StreamError, open_postgresql, open_sqlite
 from etl.errors import UserError
 
 CONNECT_SECONDS = 10
+TRIES = 20
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 """The driver that is installed with this project, where a URL names none."""
 ADVICE = (
@@ -58,14 +60,69 @@ def sqlite_path(url: sa.URL) -> Path | None:
     return Path(url.database)
 
 
-def begin_snapshot(connection: sa.Connection) -> None:
-    """Where the database can, make all reads one snapshot, in storage order."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        connection.exec_driver_sql("SET LOCAL synchronize_seqscans = off")
-    elif connection.dialect.name == "sqlite":
+@contextmanager
+def open_snapshot(engine: sa.Engine) -> Iterator[tuple[sa.Connection, ArrowStream | None]]:
+    """A connection whose reads are all one snapshot, where the database can, and an Arrow stream of the same snapshot where there is one.
+
+    Raises:
+        UserError: the database refuses.
+    """
+    with plain_errors("cannot open", engine.url), engine.connect() as connection:
+        stream: ArrowStream | None = None
+        match connection.dialect.name:
+            case "sqlite":
+                stream = _begin_sqlite(connection, engine.url)
+            case "postgresql":
+                stream = _begin_postgresql(connection, engine.url)
+            case "mysql" | "mariadb":
+                _begin_mysql(connection)
+        try:
+            yield connection, stream
+        finally:
+            if stream is not None:
+                stream.close()
+
+
+def _begin_sqlite(connection: sa.Connection, url: sa.URL) -> ArrowStream:
+    """Two connections see the same snapshot if nothing was committed while they began to read."""
+    path = sqlite_path(url)
+    assert path is not None
+    for _ in range(TRIES):
+        before = database_state(path)
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql("SELECT COUNT(*) FROM sqlite_master")
+        stream = open_sqlite(path)
+        if database_state(path) == before:
+            return stream
+        stream.close()
+        connection.exec_driver_sql("ROLLBACK")
+    raise UserError(f"{path} is written to without a pause: try again when less is going on")
+
+
+def _begin_postgresql(connection: sa.Connection, url: sa.URL) -> ArrowStream:
+    """Storage order, and a snapshot that the stream's connection takes over."""
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.exec_driver_sql("SET LOCAL synchronize_seqscans = off")
+    return open_postgresql(url, str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()))
+
+
+def _begin_mysql(connection: sa.Connection) -> None:
+    """One snapshot of InnoDB's tables; TIMESTAMP columns are told in UTC."""
+    connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    connection.exec_driver_sql("SET time_zone = '+00:00'")
+    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
+def database_state(path: Path) -> tuple[str, str]:
+    """What changes with every commit to a SQLite database: size and time of its file and of its write-ahead log."""
+    return file_state(path), file_state(Path(f"{path}-wal"))
+
+
+def file_state(path: Path) -> str:
+    """Size and time of change of a file; `none` where it is missing or empty."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return "none"
+    return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
 
 
 @contextmanager
@@ -74,26 +131,28 @@ def plain_errors(doing: str, url: sa.URL) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        line = _first_line(error)
-        if url.password:
-            line = line.replace(str(url.password), "***")
-        where = url.render_as_string(hide_password=True)
-        raise UserError(f"{doing} {where}: {line}; {_advice(line)}") from None
+        raise plain_line(doing, url, str(error.orig) or type(error.orig).__name__) from None
+    except StreamError as error:
+        raise plain_line(doing, url, str(error)) from None
+
+
+def plain_line(doing: str, url: sa.URL, message: str) -> UserError:
+    """A database's `message` as the error of a user, in one line and without the password."""
+    line = next((line.strip() for line in message.splitlines() if line.strip()), "no reason given")
+    if url.password:
+        line = line.replace(str(url.password), "***")
+    return UserError(f"{doing} {url.render_as_string(hide_password=True)}: {line}; {_advice(line)}")
 
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
     # Closing a read-only connection never folds the write-ahead log into the file, so reading leaves its fingerprint alone.
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+    # Rows are read by one thread and cleaned by another, one after the other: never both at once.
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
 
 
 def _timeout(url: sa.URL) -> dict[str, int]:
     known = url.get_backend_name() in ("postgresql", "mysql", "mariadb") and "connect_timeout" not in url.query
     return {"connect_timeout": CONNECT_SECONDS} if known else {}
-
-
-def _first_line(error: sa.exc.DBAPIError) -> str:
-    lines = (line.strip() for line in str(error.orig).splitlines())
-    return next((line for line in lines if line), type(error.orig).__name__)
 
 
 def _advice(line: str) -> str:

@@ -27,6 +27,11 @@ def concat_chunks(chunks: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
     return pl.concat(chunks, how="vertical_relaxed")
 
 
+def plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame whose columns have only types that the lake keeps."""
+    return frame.with_columns([_plain(column) for column in frame])
+
+
 def _column(name: str, values: tuple[Any, ...]) -> pl.Series:
     """Values of one column. SQLite lets a column hold numbers and text side by side: such a column becomes text."""
     for dtype in (None, pl.Float64):
@@ -34,11 +39,11 @@ def _column(name: str, values: tuple[Any, ...]) -> pl.Series:
             column = pl.Series(name, values, dtype=dtype, strict=True)
         except (TypeError, OverflowError, pl.exceptions.PolarsError):
             continue
-        return _plain(column, values)
+        return _plain(column)
     return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
 
 
-def _plain(column: pl.Series, values: tuple[Any, ...]) -> pl.Series:
+def _plain(column: pl.Series) -> pl.Series:
     """Only types that the lake keeps: integers, floats, text, times, lists of numbers."""
     dtype = column.dtype
     if dtype == pl.Boolean or dtype.is_integer():
@@ -47,7 +52,7 @@ def _plain(column: pl.Series, values: tuple[Any, ...]) -> pl.Series:
         return column.cast(pl.Float64).fill_nan(None)
     if dtype in (pl.String, pl.Null) or dtype.is_temporal() or _is_numbers(dtype):
         return column
-    return pl.Series(column.name, [_text(value) for value in values], dtype=pl.String)
+    return _as_text(column)
 
 
 def _is_numbers(dtype: pl.DataType) -> bool:

@@ -7,21 +7,36 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 import sqlalchemy as sa
 
-from etl.connection import begin_snapshot, make_engine, plain_errors, sqlite_path
+from etl.arrow_stream import ArrowStream, MixedColumnError
+from etl.connection import database_state, make_engine, open_snapshot, plain_errors, sqlite_path
 from etl.contract import TABLES, Table
 from etl.errors import UserError
 from etl.raw_columns import concat_chunks, frame_of_rows
 
 CHUNK_ROWS: Final = 100_000
+EVERYTHING: Final = {"sqlite": -1, "mysql": 2**64 - 1, "mariadb": 2**64 - 1}
+"""What LIMIT says where a dialect has no OFFSET without it."""
 QUERY: Final = re.compile(r"\s*(select|with|values)\b|\s*\(", re.IGNORECASE)
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much is done, and the total."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """Rows of a table from a moment on. A row without a moment always belongs to them."""
+
+    column: str
+    """Contract column that holds the moment."""
+    value: Any
+    """As the source writes it: a number, a text, a date or a time."""
+    strays: bool = False
+    """The column is text: what does not begin with a digit belongs to them too."""
 
 
 class Source:
@@ -64,9 +79,8 @@ class Source:
         database = sqlite_path(self.url)
         if database is not None and not database.is_file():
             raise UserError(f"no database file at {database}: check [source] url")
-        with plain_errors("cannot open", self.url), self._engine.connect() as connection:
-            begin_snapshot(connection)
-            yield Reader(self, connection)
+        with open_snapshot(self._engine) as (connection, stream):
+            yield Reader(self, connection, stream)
 
     def fingerprint(self) -> str:
         """Cheap identity of the present content.
@@ -76,7 +90,7 @@ class Source:
         """
         database = sqlite_path(self.url)
         if database is not None and database.is_file():
-            parts = [_file_state(database), _file_state(Path(f"{database}-wal"))]
+            parts = list(database_state(database))
         else:
             with self.open() as reader:
                 parts = [f"{name} {reader.count(name)}" for name in reader.layout] + [f"last {reader.last_event()}"]
@@ -86,9 +100,10 @@ class Source:
 class Reader:
     """The tables of one open source."""
 
-    def __init__(self, source: Source, connection: sa.Connection) -> None:
+    def __init__(self, source: Source, connection: sa.Connection, stream: ArrowStream | None) -> None:
         self._source = source
         self._connection = connection
+        self._stream = stream
         self._quote = connection.dialect.identifier_preparer.quote
         self._from: dict[str, str] = {}
         self.layout: dict[str, dict[str, str]] = {}
@@ -99,27 +114,74 @@ class Reader:
 
     def read(self, name: str, progress: Progress | None = None) -> pl.DataFrame:
         """All rows of a present table in source order, as they are: contract columns in their order, then the extras."""
-        columns = self.layout[name]
-        chosen = ", ".join(self._quote(own) for own in columns.values())
-        total = self.count(name) if progress and not self._is_query(name) else 0
-        chunks: list[pl.DataFrame] = []
-        done = 0
-        with plain_errors(f"cannot read `{name}` from", self._source.url):
-            result = self._execute(f"SELECT {chosen} FROM {self._from[name]}", stream=True)
-            for rows in result.partitions(CHUNK_ROWS):
-                chunks.append(frame_of_rows(rows, list(columns)))
-                done += len(rows)
-                if progress:
-                    progress(f"read {name}", done, max(total, done))
-        return concat_chunks(chunks, list(columns))
+        return concat_chunks(list(self.batches(name, progress=progress)), list(self.layout[name]))
 
-    def count(self, name: str) -> int:
-        """Number of rows of a present table."""
-        return int(self._scalar(name, "COUNT(*)"))
+    def batches(self, name: str, *, since: Since | None = None, skip: int = 0, progress: Progress | None = None) -> Iterator[pl.DataFrame]:
+        """Rows of a present table in source order, as they are, a batch at a time; a column's type may differ from batch to batch.
+
+        Args:
+            name: table of the contract.
+            since: only these rows.
+            skip: rows at the beginning that are left out.
+            progress: called after each batch.
+
+        Raises:
+            UserError: the database refuses.
+        """
+        total = self.count(name) if progress and since is None and not self._is_query(name) else 0
+        done = skip
+        for batch in self._streamed(name, skip) if since is None else self._rows(name, since, skip):
+            done += batch.height
+            if progress:
+                progress(f"read {name}", done, max(total, done))
+            yield batch
+
+    def count(self, name: str, *, without: Since | None = None) -> int:
+        """Number of rows of a present table, or of those that do not belong to `without`."""
+        statement = f"SELECT COUNT(*) FROM {self._from[name]}"
+        if without is None:
+            return int(self._scalar(name, statement))
+        return int(self._scalar(name, f"{statement} WHERE NOT {self._condition(name, without)}", without))
 
     def last_event(self) -> str:
         """Largest `ts` of events as the source writes it."""
-        return str(self._scalar("events", f"MAX({self._quote(self.layout['events']['ts'])})"))
+        return str(self._scalar("events", f"SELECT MAX({self._quote(self.layout['events']['ts'])}) FROM {self._from['events']}"))
+
+    def statement(self, name: str, *, skip: int = 0) -> str:
+        """The SELECT that reads a present table: what its rows are is known by it."""
+        chosen = ", ".join(self._quote(own) for own in self.layout[name].values())
+        whole = f"SELECT {chosen} FROM {self._from[name]}"
+        limit = EVERYTHING.get(self._connection.dialect.name)
+        return whole if not skip else f"{whole}{'' if limit is None else f' LIMIT {limit}'} OFFSET {skip}"
+
+    def _streamed(self, name: str, skip: int) -> Iterator[pl.DataFrame]:
+        """Batches of the driver's Arrow stream; where a column changes its type, a new stream begins there, or rows are read."""
+        done, begun = skip, -1
+        while self._stream is not None and done > begun:
+            begun = done
+            try:
+                for batch in self._stream.batches(self.statement(name, skip=done)):
+                    done += batch.height
+                    yield batch.rename(dict(zip(batch.columns, self.layout[name], strict=True)))
+                return
+            except MixedColumnError:
+                continue
+        yield from self._rows(name, None, done)
+
+    def _rows(self, name: str, since: Since | None, skip: int) -> Iterator[pl.DataFrame]:
+        """Batches of rows as SQLAlchemy's cursor gives them: of any dialect, and with values of several types in one column."""
+        with plain_errors(f"cannot read `{name}` from", self._source.url):
+            if since is None:
+                result = self._execute(self.statement(name, skip=skip), stream=True)
+            else:
+                result = self._execute(f"{self.statement(name)} WHERE {self._condition(name, since)}", since, stream=True)
+            for rows in result.partitions(CHUNK_ROWS):
+                yield frame_of_rows(rows, list(self.layout[name]))
+
+    def _condition(self, name: str, since: Since) -> str:
+        column = self._quote(self.layout[name][since.column])
+        strays = f" OR {column} < '0' OR {column} >= ':'" if since.strays else ""
+        return f"({column} >= :since OR {column} IS NULL{strays})"
 
     def _find(self, table: Table) -> None:
         """Where the table is and which of its columns are there."""
@@ -173,20 +235,17 @@ class Reader:
             example = f'{name} = "SELECT *, your_column AS {missing[0]} FROM your_table"'
             raise UserError(f"{where}: {said}; [source.tables] can map it, like {example}")
 
-    def _scalar(self, name: str, expression: str) -> Any:
+    def _scalar(self, name: str, statement: str, since: Since | None = None) -> Any:
         with plain_errors(f"cannot read `{name}` from", self._source.url):
-            return self._execute(f"SELECT {expression} FROM {self._from[name]}").scalar()
+            return self._execute(statement, since).scalar()
 
-    def _execute(self, statement: str, *, stream: bool = False) -> sa.CursorResult[Any]:
-        # no_parameters: a driver then takes a % or : of the user's SELECT as it stands.
-        options = {"no_parameters": True, "stream_results": stream}
-        return self._connection.exec_driver_sql(statement, execution_options=options)
-
-
-def _file_state(path: Path) -> str:
-    if not path.is_file() or path.stat().st_size == 0:
-        return "none"
-    return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+    def _execute(self, statement: str, since: Since | None = None, *, stream: bool = False) -> sa.CursorResult[Any]:
+        if since is None:
+            # no_parameters: a driver then takes a % or : of the user's SELECT as it stands.
+            options = {"no_parameters": True, "stream_results": stream}
+            return self._connection.exec_driver_sql(statement, execution_options=options)
+        text = sa.text(statement.replace(":", "\\:").replace("\\:since", ":since"))
+        return self._connection.execute(text, {"since": since.value}, execution_options={"stream_results": stream})
 
 
 def _listed(names: Iterable[str]) -> str:
