@@ -53,14 +53,14 @@ def listens(events: Events) -> npt.NDArray[np.bool_]:
     return played
 
 
-def play_shares(events: Events, duration_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """`[n_events]` share of the song's duration that was heard; NaN where either is unknown or the item is no song.
+def play_shares(item: npt.NDArray[np.int32], play_ms: npt.NDArray[np.int32], duration_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Share of the song's duration that was heard; NaN where either is unknown or the item is no song.
 
     Args:
-        events: the events.
+        item: `[n]` entity ids.
+        play_ms: `[n]` milliseconds heard, -1 unknown.
         duration_ms: `[n_songs]` milliseconds, 0 or less where unknown.
     """
-    n_songs = len(duration_ms)
-    duration = np.append(duration_ms, 0)[np.minimum(events.item, n_songs)].astype(np.float32)
-    heard = np.where(events.play_ms >= 0, events.play_ms, np.nan).astype(np.float32)
+    duration = np.append(duration_ms, 0)[np.minimum(item, len(duration_ms))].astype(np.float32)
+    heard = np.where(play_ms >= 0, play_ms, np.nan).astype(np.float32)
     return heard / np.where(duration > 0, duration, np.float32(np.nan))

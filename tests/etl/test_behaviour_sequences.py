@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.behaviours import Behaviour
@@ -24,6 +24,7 @@ def log(rows: list[tuple[int, int, int]]) -> Events:
 EVENTS = st.lists(st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_SONGS + 1), st.integers(0, 11)), max_size=40)
 
 
+@settings(max_examples=60, deadline=None)
 @given(EVENTS, st.integers(0, 45), st.integers(1, 5))
 def test_as_of_reads_see_only_earlier_events_and_all_the_last_of_them(rows: list[tuple[int, int, int]], before: int, length: int) -> None:
     events = log(rows)
@@ -38,6 +39,7 @@ def test_as_of_reads_see_only_earlier_events_and_all_the_last_of_them(rows: list
         assert mask[user].tolist() == [False] * (length - len(earlier)) + [True] * len(earlier)
 
 
+@settings(max_examples=60, deadline=None)
 @given(EVENTS)
 def test_every_event_of_the_domain_stands_once_with_its_time_and_scene(rows: list[tuple[int, int, int]]) -> None:
     events = log(rows)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.behaviours import Behaviour
@@ -79,6 +79,7 @@ def test_nonsense_is_refused_in_one_line(wrong: dict[str, int]) -> None:
         SessionRules(**wrong)
 
 
+@settings(max_examples=60, deadline=None)
 @given(ROWS, RULE_SETS)
 def test_sessions_partition_the_events_and_the_table_tells_of_them(rows: list[Row], rules: SessionRules) -> None:
     events = log(rows)
@@ -98,6 +99,7 @@ def test_sessions_partition_the_events_and_the_table_tells_of_them(rows: list[Ro
             assert sessions.end[number] - sessions.start[number] <= rules.max_duration
 
 
+@settings(max_examples=60, deadline=None)
 @given(ROWS, RULE_SETS, st.randoms(use_true_random=False))
 def test_the_order_of_the_source_rows_says_nothing(rows: list[Row], rules: SessionRules, random: object) -> None:
     shuffled = list(rows)
@@ -106,6 +108,7 @@ def test_the_order_of_the_source_rows_says_nothing(rows: list[Row], rules: Sessi
     assert tables[0].equals(tables[1])
 
 
+@settings(max_examples=60, deadline=None)
 @given(ROWS, RULE_SETS, st.sampled_from(["scene_change", "max_duration", "gap"]))
 def test_a_rule_less_never_makes_more_sessions(rows: list[Row], rules: SessionRules, name: str) -> None:
     events = log(rows)
@@ -113,6 +116,7 @@ def test_a_rule_less_never_makes_more_sessions(rows: list[Row], rules: SessionRu
     assert np.all(fewer <= np.diff(Sessions.of(events, rules, N_USERS).offsets))
 
 
+@settings(max_examples=60, deadline=None)
 @given(ROWS, RULE_SETS, st.integers(0, 200))
 def test_later_events_change_no_earlier_session(rows: list[Row], rules: SessionRules, t: int) -> None:
     early = Sessions.of(log([row for row in rows if row[1] < t]), rules, N_USERS)
@@ -123,6 +127,7 @@ def test_later_events_change_no_earlier_session(rows: list[Row], rules: SessionR
     )
 
 
+@settings(max_examples=60, deadline=None)
 @given(ROWS, RULE_SETS, st.integers(0, 200))
 def test_sessions_cut_at_a_time_are_those_of_each_side_alone(rows: list[Row], rules: SessionRules, t: int) -> None:
     events = log(rows)
