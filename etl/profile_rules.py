@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from etl.behaviours import Behaviour
 from etl.errors import UserError
@@ -71,19 +70,3 @@ class ProfileRules:
 
 
 DEFAULT_RULES: Final = ProfileRules()
-
-
-def sentiment_of_events(events: Events, comments: pl.DataFrame) -> npt.NDArray[np.float64] | None:
-    """`[n_events]` sentiment of each comment event; NaN where there is none. None where `comments` has no column `sentiment`.
-
-    A comment event and its row of `Lake.comments` share user, song and time; several texts of one moment count by their mean.
-    """
-    if "sentiment" not in comments.columns:
-        return None
-    rows = np.flatnonzero(events.behaviour == Behaviour.COMMENT)
-    said = pl.DataFrame({"user": events.user[rows], "item": events.item[rows], "ts": events.ts[rows]})
-    mean = comments.group_by("user", "item", "ts").agg(pl.col("sentiment").cast(pl.Float64).mean())
-    joined = said.join(mean, on=["user", "item", "ts"], how="left", maintain_order="left")
-    sentiment = np.full(len(events), np.nan)
-    sentiment[rows] = joined["sentiment"].fill_null(np.nan).to_numpy()
-    return sentiment

@@ -18,10 +18,11 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.behaviours import Behaviour
+from etl.domains import comment_sentiment
 from etl.events import Events
 from etl.facets import SongFacets
 from etl.lake import Lake
-from etl.profile_rules import DEFAULT_RULES, ProfileRules, sentiment_of_events
+from etl.profile_rules import DEFAULT_RULES, ProfileRules
 
 BLOCK_ARTIST: Final = int(Behaviour.BLOCK_ARTIST)
 
@@ -99,7 +100,7 @@ class UserProfiles:
         """Profiles at time `t` (Unix seconds): of the events before it, and of the facts known at theirs."""
         events = lake.events.take(lake.events.ts < t)
         facets = SongFacets.of(lake.catalogue, lake.triples) if facets is None else facets
-        sentiment = sentiment_of_events(events, lake.comments)
+        sentiment = comment_sentiment(events, lake.comments) if "sentiment" in lake.comments.columns else None
         return cls.of(events, facets, lake.catalogue.n_users, rules, at=t, sentiment=sentiment)
 
     @property

@@ -14,7 +14,7 @@ from etl.errors import UserError
 from etl.events import Events
 from etl.facets import SongFacets
 from etl.live_profile import LiveProfiles
-from etl.profile_rules import ProfileRules, sentiment_of_events
+from etl.profile_rules import ProfileRules
 from etl.user_profile import Profile, UserProfiles
 
 FACETS = SongFacets.of(catalogue(), triples())
@@ -183,16 +183,16 @@ def test_frame_likes_and_dislikes() -> None:
     assert profiles.dislikes(5).filter(pl.col("facet") == "style").is_empty()
 
 
-def test_comments_find_their_sentiment() -> None:
-    events = log([(0, 1, Behaviour.COMMENT, START), (0, 1, Behaviour.FULL_PLAY, START), (1, 1, Behaviour.COMMENT, START)])
-    texts = [(0, 1, START, "a", 0.5), (0, 1, START, "b", -0.1), (0, 2, START, "c", 1.0)]
-    comments = pl.DataFrame(texts, schema=["user", "item", "ts", "text", "sentiment"], orient="row")
+def test_comments_count_by_their_sentiment_where_the_lake_has_one() -> None:
+    events = log([(0, 1, Behaviour.COMMENT, START), (1, 1, Behaviour.COMMENT, START)])
+    comments = pl.DataFrame(
+        [(0, 1, START, "a", 0.5), (0, 1, START, "b", -0.1)], schema=["user", "item", "ts", "text", "sentiment"], orient="row"
+    )
     comments = comments.cast({"user": pl.Int32, "item": pl.Int32})
-    found = sentiment_of_events(events, comments)
-    np.testing.assert_allclose(found, [0.2, np.nan, np.nan])
-    assert sentiment_of_events(events, comments.drop("sentiment")) is None
-    profiles = UserProfiles.as_of(lake(events, comments), START + 1, ProfileRules(comment=2, full_play=0))
+    profiles = UserProfiles.as_of(lake(events, comments), START + 1, ProfileRules(comment=2))
     assert profiles.user(0).positive.max() == pytest.approx(0.4, rel=1e-4)
+    assert len(profiles.user(1).value) == 0
+    assert len(UserProfiles.as_of(lake(events, comments.drop("sentiment")), START + 1).value) == 0
 
 
 def test_the_future_has_no_part() -> None:
