@@ -1,29 +1,54 @@
-"""Comments in Chinese, warm after songs heard to the end and cool after skipped ones."""
+"""Comments of simulated listeners, in Chinese with some English: what they felt is known, how they say it varies.
+
+Sentences are drawn from the templates of `comment_phrases`: plain judgements, slang, contrasts ("the intro is good, but …"), negation on
+both sides ("not as bad as I thought", "not a bit moving"), mockery in words of praise, and remarks that judge nothing.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
-from etl.simulation.draws import Mask
+from etl.simulation.comment_phrases import TEMPLATES, Template
+from etl.simulation.draws import Ints, Mask
 
-WARM: Final = (
-    ("前奏一响", "第一句出来", "戴上耳机", "凌晨听到这首", "单曲循环了一整天", "下班路上听着", "朋友推荐来的", "看完剧就来了"),
-    ("就被打动了", "真的好听", "整个人都安静下来", "眼泪差点掉下来", "心情一下子变好", "仿佛回到了那年夏天", "词曲都很用心", "编曲太惊艳"),
-    ("，收藏了", "，谢谢这首歌", "，推荐给大家", "，希望更多人听到", "，会一直听下去", "！", "，太喜欢了"),
-)
-COOL: Final = (
-    ("听了一半", "期待很久", "不太明白", "副歌一出来", "跟上一张比"),
-    ("有点失望", "实在不好听", "太吵了", "编曲很无聊", "毫无新意", "听不下去", "难听得想切歌"),
-    ("。", "，不会再点开", "，切了", "，不推荐", "，浪费时间"),
-)
+STYLES: Final = tuple(dict.fromkeys(template.style for templates in TEMPLATES.values() for template in templates))
 
 
-def write(rng: np.random.Generator, warm: Mask) -> list[str]:
-    """A comment for each row, composed of an opening, a judgement and an ending."""
-    return ["".join(parts) for parts in np.where(warm, _composed(rng, WARM, len(warm)), _composed(rng, COOL, len(warm))).T]
+def write(rng: np.random.Generator, mood: npt.NDArray[np.int8]) -> tuple[pl.Series, Mask]:
+    """A comment for each row of `mood` (-1 disliked, 0 neither, 1 liked) and whether it is ironic, both `[n]`.
+
+    About 6 % of the negative comments mock in words of praise; a fifth of each mood turns on a negation.
+    """
+    comments = compose(rng, mood)
+    ironic: Mask = (comments["style"] == "irony").to_numpy()
+    return comments["text"], ironic
 
 
-def _composed(rng: np.random.Generator, parts: tuple[tuple[str, ...], ...], n: int) -> np.ndarray:
-    return np.stack([np.asarray(part, dtype=object)[rng.integers(0, len(part), n)] for part in parts])
+def compose(rng: np.random.Generator, mood: npt.NDArray[np.int8]) -> pl.DataFrame:
+    """`text` and `style` of a comment for each row of `mood`, `[n]`."""
+    chunks = [_empty()]
+    for value, templates in TEMPLATES.items():
+        rows = np.flatnonzero(np.asarray(mood) == value)
+        drawn = _choose(rng, templates, len(rows))
+        chunks += [_of_template(rng, template, rows[drawn == number]) for number, template in enumerate(templates)]
+    return pl.concat(chunks).sort("row").drop("row")
+
+
+def _choose(rng: np.random.Generator, templates: tuple[Template, ...], n: int) -> Ints:
+    running = np.cumsum([template.share for template in templates])
+    return np.searchsorted(running[:-1] / running[-1], rng.random(n), side="right").astype(np.int64)
+
+
+def _of_template(rng: np.random.Generator, template: Template, rows: Ints) -> pl.DataFrame:
+    """One part of each slot for each row, joined."""
+    parts = [pl.Series(slot, dtype=pl.String).gather(rng.integers(0, len(slot), len(rows))) for slot in template.slots]
+    texts = pl.select(pl.concat_str(*(pl.lit(part) for part in parts))).to_series()
+    return pl.DataFrame({"row": rows, "text": texts}).with_columns(style=pl.lit(template.style))
+
+
+def _empty() -> pl.DataFrame:
+    return pl.DataFrame(schema={"row": pl.Int64, "text": pl.String, "style": pl.String})

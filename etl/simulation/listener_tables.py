@@ -85,9 +85,8 @@ def comments_table(timeline: Timeline, rng: np.random.Generator) -> pl.DataFrame
     """The text of each comment event: the same user, song and time. It is warm where the play before was heard to the end."""
     rows = np.flatnonzero(timeline["behaviour"] == BEHAVIOURS.index("comment"))
     users, items, ts = timeline["user"][rows], timeline["item"][rows], timeline["ts"][rows]
-    return pl.DataFrame(
-        {"user_id": ids("user", users), "song_id": ids("song", items), "ts": ts, "text": write(rng, timeline["warm"][rows] == 1)}
-    )
+    texts, _ = write(rng, np.where(timeline["warm"][rows] == 1, 1, -1).astype(np.int8))
+    return pl.DataFrame({"user_id": ids("user", users), "song_id": ids("song", items), "ts": ts, "text": texts})
 
 
 def truth_table(timeline: Timeline, world: World, facts: Facts) -> pl.DataFrame:
