@@ -15,6 +15,8 @@ from embeddings.song_encoder import SongEncoder
 from etl.behaviours import Behaviour
 from etl.errors import UserError
 from kg_recall.cascade import Cascade, CascadeSettings, RankedLists
+from kg_recall.evaluation.leaks import gate
+from kg_recall.evaluation.leaks.finding import check_leaks
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
 from kg_recall.moments import Moments, Window
 from kg_recall.rooms import room_class
@@ -126,8 +128,13 @@ class _Learning:
 
 
 def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int) -> None:
-    """Fit merge, rankers and their blend into `cascade` from what listeners did in `part`, which the cascade has not seen."""
+    """Fit merge, rankers and their blend into `cascade` from what listeners did in `part`, which the cascade has not seen.
+
+    Raises:
+        LeakError: the cascade has seen it, or something that is learned from comes later than it should.
+    """
     learning = _labelled_candidates(cascade, moments.window(part), context.settings.seed)
+    check_leaks(gate.of_learning(moments, cascade, learning.table, learning.label, learning.held_out, part))
     settings = context.settings.room("recall.merge", MergeSettings)
     seed = context.settings.seed
     trial = LearnedMerge(settings, seed)
@@ -156,8 +163,10 @@ def _fit_rankers(context: Context, moments: Moments, cascade: Cascade, learning:
     cascade.ranker = Din(_recall_encoder(cascade.routes), context.settings.room("rank", DinSettings), seed=context.settings.seed)
     cascade.baseline = Logistic()
     snapshot, examples, valid = _examples(context, moments, cascade, learning, part)
+    check_leaks(gate.of_examples(moments, snapshot, examples, cascade.snapshot.now, part))
     for ranker in (cascade.ranker, cascade.baseline):
         ranker.fit(snapshot, examples, valid)
+        check_leaks(gate.of_ordinal_ranker(ranker, snapshot, valid))
         ranker.observe(cascade.snapshot)
 
 
@@ -165,7 +174,8 @@ def _examples(context: Context, moments: Moments, cascade: Cascade, learning: _L
     """What the rankers learn from and stop on: exposures where the source has them, else candidates against what was played."""
     exposed = moments.events.behaviour == Behaviour.EXPOSURE
     if not moments.split.ordinal and exposed[moments.split.part < part].any() and exposed[moments.split.part == part].any():
-        snapshot = replace(moments.after(part), vectors=cascade.snapshot.vectors)
+        # The events of the window label its exposures; facts that became known during it are not for those before them.
+        snapshot = replace(moments.after(part), projection=cascade.snapshot.projection, vectors=cascade.snapshot.vectors)
         cut = moments.first_of(part)
         return snapshot, exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
     table, snapshot = learning.table, cascade.snapshot

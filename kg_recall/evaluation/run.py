@@ -12,6 +12,10 @@ import numpy.typing as npt
 from etl.behaviours import Behaviour
 from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.evaluation.figures import draw
+from kg_recall.evaluation.leaks import gate
+from kg_recall.evaluation.leaks.examples import no_test_song_among_negatives
+from kg_recall.evaluation.leaks.finding import check_leaks
+from kg_recall.evaluation.leaks.lists import ListChecks
 from kg_recall.evaluation.metrics import auc, auc_per_user, calibration_error, log_loss_per_user
 from kg_recall.evaluation.report import GraphState, Report, Stage
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
@@ -34,17 +38,25 @@ DRAWS = 50
 
 
 def evaluate(context: Context, folder: Path) -> None:
-    """Write `evaluation.json`, `evaluation.md` and `figures/` into `folder`."""
+    """Write `evaluation.json`, `evaluation.md` and `figures/` into `folder`.
+
+    Raises:
+        LeakError: something of the test part, or later than what sees it, was found in what is judged.
+    """
     moments = Moments.of(context)
     cascade = load(context, context.workspace.path("models", "evaluated"), moments, VALID)
     truth = Truth.of(moments.window(TEST), cascade.snapshot, _training_plays(moments))
+    check_leaks(
+        gate.of_data(moments, context.settings.evaluate.split), gate.of_cascade(moments, cascade, VALID), gate.of_truth(moments, truth)
+    )
     report = _new_report(context, moments, cascade, truth)
     tally = Tally(truth, moments.lake.catalogue.n_songs)
-    variants = _graph_variants(context, cascade)
+    variants, sound = _graph_variants(context, cascade), ListChecks(cascade.snapshot)
     users = np.unique(truth.user)
     with context.progress.task("evaluate: lists", total=len(users)) as advance:
-        for chunk in cascade.chunks(users):
-            _judge(cascade, chunk, tally, variants)
+        for number, chunk in enumerate(cascade.chunks(users)):
+            final, new = _judge(cascade, chunk, tally, variants)
+            check_leaks(sound.of(final, new), gate.of_lists(cascade, truth, final) if number == 0 else ())
             advance(len(chunk))
     tally.report(report)
     if context.settings.evaluate.split == "random":
@@ -72,7 +84,10 @@ def _training_plays(moments: Moments) -> npt.NDArray[np.int64]:
     return np.bincount(moments.after(TRAIN).plays.item, minlength=moments.lake.catalogue.n_songs)
 
 
-def _judge(cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variants: dict[GraphState, Cascade]) -> None:
+def _judge(
+    cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variants: dict[GraphState, Cascade]
+) -> tuple[RankedLists, RankedLists]:
+    """Add every stage's lists of some users to the tally; gives the final ones, of all songs and of new ones."""
     for name, route in cascade.routes.items():
         tally.add("route", name, users, _route_list(cascade, route, users, False), _route_list(cascade, route, users, True))
     table = cascade.candidates(users)
@@ -93,6 +108,7 @@ def _judge(cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variant
         changed = variant.candidates(users)
         lists = _table_lists(changed, variant.merged(changed), is_played(variant.snapshot, changed.user, changed.item))
         tally.add("merged", "learned", users, *lists, graph=state)
+    return ranked_lists
 
 
 def _route_list(cascade: Cascade, route: RecallRoute, users: npt.NDArray[np.int32], new_only: bool) -> RankedLists:
@@ -137,12 +153,15 @@ def _judge_exposures(cascade: Cascade, moments: Moments, report: Report) -> None
     if moments.split.ordinal or not (test == Behaviour.EXPOSURE).any() or cascade.ranker is None:
         return
     popularity = cascade.routes.get("popular")
-    snapshot = replace(moments.after(TEST), vectors=cascade.snapshot.vectors)
+    # Events up to each exposure count for it, but only facts that were known before the first of them.
+    snapshot = replace(moments.after(TEST), projection=cascade.snapshot.projection, vectors=cascade.snapshot.vectors)
     examples = exposure_examples(snapshot, moments.first_of(TEST), len(snapshot.events))
+    check_leaks(gate.of_judged_examples(snapshot, examples))
     scores = {}
     for ranker in filter(None, (cascade.ranker, cascade.baseline)):
         ranker.observe(snapshot)
         scores[ranker.name] = ranker.score_examples(examples)
+        check_leaks(gate.of_ranker(ranker, snapshot, examples))
         ranker.observe(cascade.snapshot)
     for name, logit in scores.items():
         report.add("ranked", name, "true", "all", "log_loss", None, log_loss_per_user(examples.user, examples.label, logit))
@@ -157,6 +176,7 @@ def _judge_exposures(cascade: Cascade, moments: Moments, report: Report) -> None
 def _judge_pairs(cascade: Cascade, moments: Moments, report: Report) -> None:
     """AUC of every stage on the test pairs against as many pairs that never were, among songs with facts (KGCN's protocol)."""
     user, item, label = kgcn_pairs(cascade, moments)
+    check_leaks([no_test_song_among_negatives(user, item, label, moments.window(TEST))])
     assert cascade.ranker is not None
     names: list[tuple[Stage, str]] = [("route", name) for name in cascade.routes] + [("merged", "learned"), ("ranked", "din")]
     scores = np.empty((len(user), len(names)), dtype=np.float32)
