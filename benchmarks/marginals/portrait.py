@@ -142,6 +142,7 @@ MEASURES: Final = (
     Measure("left_30s", "plays left within 30 s", lambda log: _left(log, seconds=30)),
     Measure("left_early", f"plays left before {ENDS_AT:.0%} of the song", lambda log: _left(log, share=ENDS_AT)),
     Measure("fresh", "plays of songs out for at most 30 days", lambda log: m.new_release_share(log.plays), clock=True),
+    Measure("current", "plays of songs out for at most 18 months", lambda log: m.new_release_share(log.plays, 548), clock=True),
     Measure("organic", "plays by own choice", lambda log: m.organic_share(log.plays)),
     Measure("hearts", "hearts a play", lambda log: m.per_play(log.events, Behaviour.COLLECT), digits=4),
     Measure("downloads", "downloads a play", lambda log: m.per_play(log.events, Behaviour.DOWNLOAD), digits=4),

@@ -47,6 +47,11 @@ Y2M: Final = Source(
     "Your Music Marketing 2024",
     "Your Music Marketing, analysis of 25.3 billion Spotify streams of several hundred artists, as reported by Loudest, 24 February 2024",
 )
+LUMINATE: Final = Source(
+    "Luminate 2022",
+    "Luminate (formerly MRC Data), U.S. Midyear Music Report 2022 as reported by Paul Marszalek, The Top 22, 2022, and Year-End Report 2022 "
+    "as reported by Statista, Current vs. catalog music in total album consumption, 2022",
+)
 MEMORY: Final = Source(
     "Anderson 1991, Tran 2024",
     "John R. Anderson, Lael J. Schooler, Reflections of the Environment in Memory, Psychological Science 2(6), 1991: the odds of need "
@@ -74,6 +79,7 @@ FIGURES: Final = (
     Figure("left_early", "", BROST, "0.517 skipped, in sessions chosen to have 10 to 20 tracks"),
     Figure("hearts", "0.0192", YAMBDA, "likes over listens"),
     Figure("dislikes", "0.0025", YAMBDA, "dislikes over listens"),
+    Figure("current", "0.27–0.28", LUMINATE, "share of total album consumption (streams, downloads, sales) in the United States"),
     Figure("organic", "0.79–0.81", Y2M, "1 less the share of streams from algorithmic playlists (0.187 since 2015, 0.21 in the last year)"),
 )
 

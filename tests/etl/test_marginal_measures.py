@@ -201,3 +201,30 @@ def test_a_slope_needs_three_bins_with_returns() -> None:
     hazard = np.zeros(30)
     hazard[:2] = 0.5
     assert np.isnan(r.power_slope(hazard, np.full(30, 10), 2, 30))
+
+
+def _file_plays(frame: pl.DataFrame) -> Plays:
+    """Plays of a frame `user, song, ts` in each listener's order."""
+    rows = frame.sort("user", "ts", maintain_order=True)
+    plays = plays_of([[0] * rows.height])
+    return replace(plays, user=rows["user"].to_numpy(), song=rows["song"].to_numpy(), ts=rows["ts"].to_numpy())
+
+
+@pytest.mark.real_data
+def test_repeats_of_xiami_as_published_with_it(data_dir: Path) -> None:
+    lines = pl.read_csv(data_dir / "xiami" / "sequences.lst", has_header=False, new_columns=["user", "songs"])
+    rows = lines.with_columns(song=pl.col("songs").str.split(":")).explode("song").with_columns(pl.col("song").cast(pl.Int64))
+    plays = _file_plays(rows.with_row_index("ts").select("user", "song", pl.col("ts").cast(pl.Int64)))
+    assert m.repeat_share(plays) == pytest.approx(0.51, abs=0.005)
+    assert m.immediate_repeat_share(plays) == pytest.approx(0.16, abs=0.005)
+
+
+@pytest.mark.real_data
+def test_half_of_the_immediate_repeats_of_thirtymusic_are_rows_written_twice(data_dir: Path) -> None:
+    rows = pl.read_csv(data_dir / "thirtymusic-sessions" / "events.tsv", separator="\t")
+    rows = rows.select("user", song="track", ts="unix_time")
+    assert m.repeat_share(_file_plays(rows)) == pytest.approx(0.18, abs=0.005)
+    assert m.immediate_repeat_share(_file_plays(rows)) == pytest.approx(0.06, abs=0.005)
+    once = _file_plays(rows.unique(maintain_order=True))
+    assert m.repeat_share(once) == pytest.approx(0.156, abs=0.001)
+    assert m.immediate_repeat_share(once) == pytest.approx(0.030, abs=0.001)
