@@ -49,7 +49,7 @@ Y2M: Final = Source(
 )
 LUMINATE: Final = Source(
     "Luminate 2022",
-    "Luminate (formerly MRC Data), U.S. Midyear Music Report 2022 as reported by Paul Marszalek, The Top 22, 2022, and Year-End Report 2022 "
+    "Luminate (formerly MRC Data), U.S. Midyear Music Report 2022 as reported by The Top 22, 2022, and Year-End Report 2022 "
     "as reported by Statista, Current vs. catalog music in total album consumption, 2022",
 )
 MEMORY: Final = Source(
