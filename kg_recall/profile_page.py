@@ -1,0 +1,179 @@
+"""A listener's profile as a page: colours and bars on a terminal, the same lines without colour elsewhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kg_recall.profile import Activity, Change, Favourite, ListenerProfile, Refusal, Song, Taste
+from kg_recall.profile_reader import EVIDENCE, RECENT_DAYS, RECENT_EVENTS
+from kg_recall.profile_words import COUNTS, FACET_WORDS, WORDS
+
+ORDER: Final = ("artist", "style", "language", "era", "album")
+"""Facets that come first; the tags follow."""
+BAR: Final = 12
+"""Cells of a whole bar."""
+LEAST_SHARE: Final = 0.03
+"""Values of a smaller share are left to `--json`, unless they are a facet's only ones."""
+PEAK_HOURS: Final = 3
+PIPED_WIDTH: Final = 160
+EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+LEVELS: Final = "▁▂▃▄▅▆▇█"
+
+
+def page(profile: ListenerProfile, language: Literal["en", "zh"], k: int) -> str:
+    """The profile as lines of text, with at most `k` entries of a kind; coloured where stdout is a terminal."""
+    console = Console(highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, emoji=False, markup=False, width=PIPED_WIDTH)
+    with console.capture() as captured:
+        for part in _Page(profile, language, k).parts():
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+
+
+class _Page:
+    def __init__(self, profile: ListenerProfile, language: Literal["en", "zh"], k: int) -> None:
+        self.profile, self.k, self.ordinal = profile, k, profile.activity is not None and profile.activity.since is None
+        self.words, self.counts, self.facets = WORDS[language], COUNTS[language], FACET_WORDS[language]
+
+    def parts(self) -> Iterator[RenderableType]:
+        """Head, activity and sections, in order; those that have nothing to say are left out."""
+        told = self.profile
+        yield self._head()
+        for span in told.robot:
+            days = {name: _day(span[name]) for name in ("since", "until")}
+            yield Text(self.words["robot"].format(**{**span, **days}), style="yellow")
+        if told.activity is None:
+            yield Text(self.words["no events"])
+            return
+        yield from map(Text, self._activity(told.activity))
+        yield from self._section("likes", self._tastes(told.likes, "green") if told.likes else Text(self.words["no likes"]))
+        yield from self._section("dislikes", self._tastes(told.dislikes, "red") if told.dislikes else None)
+        yield from self._section("blocked", self._blocked(told.blocked) if told.blocked else None)
+        yield from self._section("favourites", self._favourites(told.favourites) if told.favourites else None)
+        yield from self._section("changes", self._changes(told.changes) if told.changes else None)
+
+    def _head(self) -> Text:
+        columns = [self._column(name, value) for name, value in self.profile.columns.items()]
+        day = [] if self.profile.now is None else [self.words["as of"].format(day=_day(self.profile.now))]
+        return Text.assemble((self.profile.user_id, "bold"), "  ", self.words["comma"].join([*columns, *day]))
+
+    def _column(self, name: str, value: object) -> str:
+        known = self.words[name] if name in ("gender", "birth_year", "country", "signup_at") else self.words["column"]
+        return known.format(name=name.replace("_", " "), value=value)
+
+    def _section(self, name: str, body: RenderableType | None) -> Iterator[RenderableType]:
+        if body is not None:
+            n, unit = (RECENT_EVENTS, "events") if self.ordinal else (RECENT_DAYS, "days")
+            yield Text("\n" + self.words[name].format(span=self.words[unit].format(n=n)), style="bold")
+            yield body
+
+    def _activity(self, told: Activity) -> Iterator[str]:
+        words = self.words
+        if told.since is not None and told.last is not None:
+            yield words["since"].format(since=_day(told.since), last=_day(told.last))
+        if told.repeat_share is not None:
+            plays, songs = self._count("plays", told.plays), self._count("songs", told.songs)
+            yield words["plays"].format(plays=plays, songs=songs, repeats=_percent(told.repeat_share))
+        if told.full_play_rate is not None and told.skip_rate is not None:
+            yield words["rates"].format(full=_percent(told.full_play_rate), skips=_percent(told.skip_rate))
+        if told.acts:
+            yield words["comma"].join(self._count(name, n) for name, n in told.acts.items())
+        if told.scenes:
+            yield words["scenes"].format(scenes=words["comma"].join(f"{name} {_percent(share)}" for name, share in told.scenes.items()))
+        if told.hours is not None and told.weekdays is not None:
+            yield words["hours"].format(line=_levels(told.hours), **_peak(told.hours))
+            yield words["week"].format(line=_levels(told.weekdays), share=_percent(sum(told.weekdays[5:])))
+
+    def _tastes(self, tastes: dict[str, list[Taste]], colour: str) -> Table:
+        table = _grid("facet", "name", "share", "bar", "evidence", "example")
+        first = [facet for facet in ORDER if facet in tastes]
+        for facet in [*first, *(facet for facet in tastes if facet not in ORDER)]:
+            shown = [taste for taste in tastes[facet] if taste.share >= LEAST_SHARE] or tastes[facet][:1]
+            for place, taste in enumerate(shown):
+                label = "" if place else self.facets.get(facet, facet)
+                example = "" if taste.example is None else self._song(taste.example, artist=facet != "artist")
+                bar = Text(_bar(taste.share), style=colour)
+                table.add_row(Text(label, "bold"), taste.name, _percent(taste.share), bar, self._evidence(taste), Text(example, "dim"))
+        return table
+
+    def _evidence(self, taste: Taste) -> str:
+        counted = [(name, getattr(taste, name)) for name in EVIDENCE if name != "songs"]
+        return self.words["comma"].join(self._count(name, n) for name, n in counted if n)
+
+    def _blocked(self, blocked: Sequence[Refusal]) -> Table:
+        table = _grid("what", "name", "day")
+        for refusal in blocked[: self.k]:
+            table.add_row(self.words[refusal.behaviour], refusal.name, "" if refusal.ts is None else _day(refusal.ts))
+        if len(blocked) > self.k:
+            table.add_row(self.words["more"].format(n=len(blocked) - self.k))
+        return table
+
+    def _favourites(self, favourites: Sequence[Favourite]) -> Table:
+        table = _grid("rank", "song", "evidence")
+        for place, favourite in enumerate(favourites, 1):
+            counted = (("plays", favourite.plays), ("hearts", favourite.hearts))
+            evidence = self.words["comma"].join(self._count(name, n) for name, n in counted if n)
+            table.add_row(f"{place}", self._song(favourite.song), evidence)
+        return table
+
+    def _changes(self, changes: Sequence[Change]) -> Table:
+        table = _grid("facet", "arrow", "name", "shares")
+        for change in changes:
+            arrow = Text("▲", "green") if change.recent > change.before else Text("▼", "red")
+            shares = f"{_percent(change.before)} → {_percent(change.recent)}"
+            table.add_row(Text(self.facets.get(change.facet, change.facet), "bold"), arrow, change.name, shares)
+        return table
+
+    def _song(self, song: Song, *, artist: bool = True) -> str:
+        template = self.words["song"] if artist and song.artist else self.words["song"].split("{title}")[0] + "{title}"
+        return template.format(title=song.title, artist=song.artist)
+
+    def _count(self, name: str, n: float) -> str:
+        one, many = self.counts[name]
+        return (one if n == 1 else many).format(n=f"{n:,.0f}")
+
+
+def _grid(*columns: str) -> Table:
+    """A table without lines; `share` is numbers, texts are cut where the terminal ends."""
+    table = Table.grid(padding=(0, 2))
+    table.pad_edge = True
+    for name in columns:
+        table.add_column(name, justify="right" if name in ("share", "rank") else "left", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _day(ts: int) -> str:
+    return dt.datetime.fromtimestamp(ts, dt.UTC).date().isoformat()
+
+
+def _percent(share: float) -> str:
+    """A share in whole percent; what is neither none nor all never reads as if it were."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return f"{min(share * 100, 99) if share < 1 else 100:.0f} %"
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * BAR * 8)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def _levels(shares: Sequence[float]) -> str:
+    """One character a share, as high as its part of the largest."""
+    top = max(shares)
+    return "".join(LEVELS[min(int(share / top * len(LEVELS)), len(LEVELS) - 1)] for share in shares)
+
+
+def _peak(hours: Sequence[float]) -> dict[str, object]:
+    """The busiest hours in a row, around midnight too."""
+    sums = [sum(hours[(start + hour) % 24] for hour in range(PEAK_HOURS)) for start in range(24)]
+    first = max(range(24), key=lambda hour: (sums[hour], -hour))
+    busy = [first + hour for hour in range(PEAK_HOURS) if hours[(first + hour) % 24]]
+    return {"start": busy[0] % 24, "end": (busy[-1] + 1) % 24, "share": _percent(sums[first])}
