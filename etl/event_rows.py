@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from etl.behaviours import PLAYED
+from etl.behaviours import PLAYED, Behaviour
 from etl.events import Events
 
+_IS_PLAYED: Final = np.isin(np.arange(len(Behaviour)), PLAYED)
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
@@ -47,7 +48,7 @@ def _scatter(user: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt
 
 def listens(events: Events) -> npt.NDArray[np.bool_]:
     """`[n_events]` true once a listen: a `full_play` or `skip` that follows its own `play` is the same listen as that play."""
-    played = np.isin(events.behaviour, PLAYED)
+    played = _IS_PLAYED[events.behaviour]
     same = played[1:] & played[:-1] & (events.source[1:] == events.source[:-1])
     played[1:] &= ~same
     return played
@@ -63,4 +64,5 @@ def play_shares(item: npt.NDArray[np.int32], play_ms: npt.NDArray[np.int32], dur
     """
     duration = np.append(duration_ms, 0)[np.minimum(item, len(duration_ms))].astype(np.float32)
     heard = np.where(play_ms >= 0, play_ms, np.nan).astype(np.float32)
-    return heard / np.where(duration > 0, duration, np.float32(np.nan))
+    shares: npt.NDArray[np.float32] = heard / np.where(duration > 0, duration, np.float32(np.nan))
+    return shares

@@ -75,7 +75,10 @@ def _background(days: pl.DataFrame, rate: float, rules: RobotRules) -> pl.DataFr
     needed = min(max(silence_hours, rules.stretch_hours), rules.unlogged_hours)
     hours = (pl.col("until") - pl.col("since")) / 3_600
     loop = pl.col("plays") >= rules.loop_plays_per_song * pl.col("songs")
-    found = _stretches(days, rules).filter((hours >= needed) | loop & (hours >= rules.loop_hours))
+    # Of a stretch that goes over midnight, one of the two pieces is at least half: who has no such piece has no such stretch.
+    shortest = (min(needed, rules.loop_hours) * 3_600 - rules.pause) / 2
+    long = days.filter(pl.col("longest_end") - pl.col("longest_start") >= shortest).select("user").unique()
+    found = _stretches(days.join(long, on="user", how="semi"), rules).filter((hours >= needed) | loop & (hours >= rules.loop_hours))
     without = "a touch" if rate * needed >= rules.expected_acts else "a break"
     reason = pl.format(f"{{}} h of plays without {without}, {{}} plays, at most {{}} songs a day", hours.round(1), "plays", "songs")
     return found.select("user", "since", "until", kind=pl.lit("background"), reason=reason).cast(ROBOT_SCHEMA)  # type: ignore[arg-type]

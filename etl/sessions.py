@@ -164,7 +164,7 @@ class Sessions:
         """
         rows, user_offsets = rows_by_user(events.user, n_users)
         starts, scene = session_starts(
-            events.user[rows],
+            np.repeat(np.arange(n_users, dtype=np.int32), np.diff(user_offsets)),
             events.ts[rows],
             events.scene[rows],
             rules,
