@@ -111,13 +111,8 @@ class LiveProfiles:
         return masses
 
     def _widen(self, n_users: int) -> None:
-        known = self.n_users
-        if n_users > known:
-            size = max(n_users, 2 * known)
-            fresh = Acts.none(size, self._start)
-            for old, new in zip(self._acts, fresh, strict=True):
-                new[:known] = old
-            self._acts = fresh
+        if n_users > self.n_users:
+            self._acts = self._acts.widened(max(n_users, 2 * self.n_users), self._start)
 
     def _target(self, item: int, behaviour: Behaviour) -> int:
         """`facet_item` of one event."""

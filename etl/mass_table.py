@@ -38,9 +38,16 @@ class Masses(NamedTuple):
     @classmethod
     def empty(cls, capacity: int) -> Masses:
         """No masses, and room for `capacity` (a power of two)."""
-        kinds = (np.int32, np.int32, np.float64, np.float64, np.int64, np.int32)
-        columns = (np.empty(capacity, dtype=kind) for kind in kinds)
-        return cls(*columns, np.full(2 * capacity, FREE, dtype=np.int32), np.zeros(1, dtype=np.int64))
+        return cls(
+            user=np.empty(capacity, np.int32),
+            value=np.empty(capacity, np.int32),
+            positive=np.empty(capacity),
+            negative=np.empty(capacity),
+            moment=np.empty(capacity, np.int64),
+            earlier=np.empty(capacity, np.int32),
+            table=np.full(2 * capacity, FREE, np.int32),
+            used=np.zeros(1, np.int64),
+        )
 
     @property
     def room(self) -> int:
@@ -50,8 +57,16 @@ class Masses(NamedTuple):
     def doubled(self) -> Masses:
         """The same slots with twice the capacity."""
         size = 2 * len(self.user)
-        columns = (grown(column, size) for column in self[:6])
-        wider = Masses(*columns, np.full(2 * size, FREE, dtype=np.int32), self.used)
+        wider = Masses(
+            user=grown(self.user, size),
+            value=grown(self.value, size),
+            positive=grown(self.positive, size),
+            negative=grown(self.negative, size),
+            moment=grown(self.moment, size),
+            earlier=grown(self.earlier, size),
+            table=np.full(2 * size, FREE, np.int32),
+            used=self.used,
+        )
         _fill_table(wider)
         return wider
 
@@ -70,6 +85,13 @@ class Acts(NamedTuple):
     def none(cls, n_users: int, start: int) -> Acts:
         """Users without acts, their clocks at `start`."""
         return cls(np.full(n_users, FREE, np.int32), np.full(n_users, start, np.int64), np.full(n_users, FREE, np.int64))
+
+    def widened(self, n_users: int, start: int) -> Acts:
+        """The same users and more, `n_users` in all."""
+        wider = Acts.none(n_users, start)
+        known = len(self.clock)
+        wider.latest[:known], wider.clock[:known], wider.source[:known] = self
+        return wider
 
 
 class Facts(NamedTuple):

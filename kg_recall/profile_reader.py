@@ -55,18 +55,12 @@ class ProfileReader:
         known = {name: value for name, value in row.items() if value is not None}
         at = None if self.ordinal else self.now if self.now is not None else lake.last_ts
         flagged = [] if robots is None else robots.filter(pl.col("user") == user).drop("user").to_dicts()
-        told = _Told(lake, replace(events, user=np.zeros_like(events.user)), at, self) if len(events) else None
+        if not len(events):
+            return ListenerProfile(user_id, known, at, flagged, None, {}, {}, [], [], [])
+        told = _Told(lake, replace(events, user=np.zeros_like(events.user)), at, self)
+        likes, dislikes = told.tastes(liked=True), told.tastes(liked=False)
         return ListenerProfile(
-            user_id,
-            known,
-            at,
-            flagged,
-            told and told.activity(),
-            told.tastes(liked=True) if told else {},
-            told.tastes(liked=False) if told else {},
-            told.blocked() if told else [],
-            told.favourites() if told else [],
-            told.changes() if told else [],
+            user_id, known, at, flagged, told.activity(), likes, dislikes, told.blocked(), told.favourites(), told.changes()
         )
 
 
@@ -87,7 +81,7 @@ class _Told:
     def activity(self) -> Activity:
         """How much, and when."""
         plays = self.acts.filter("play")
-        n, songs = plays["count"].sum(), plays["item"].n_unique()
+        n, songs = float(plays["count"].sum()), plays["item"].n_unique()
         of = {behaviour: self._sum(behaviour) for behaviour in (Behaviour.FULL_PLAY, Behaviour.SKIP, *KEPT, Behaviour.COMMENT)}
         measured = bool(n) and bool(np.any(self.lake.events.play_ms >= 0) or np.any(self.lake.events.behaviour == Behaviour.SKIP))
         clock, timed, ts = self.at is not None, self.at is not None and bool(n), self.events.ts
@@ -146,12 +140,9 @@ class _Told:
         """What is never to be recommended again, each thing once."""
         said = self.acts.filter(pl.col("behaviour").is_in([int(behaviour) for behaviour in BLOCKING]))
         said = said.sort("row", descending=True).unique("item", keep="first", maintain_order=True)
-        named = self.lake.catalogue.entities.select("key", "name")
         rows = said.select("item", "behaviour", "ts").iter_rows()
-        return [
-            Refusal(*named.row(item), Behaviour(behaviour).name.lower(), ts if self.at is not None else None)
-            for item, behaviour, ts in rows
-        ]
+        dated = self.at is not None
+        return [Refusal(*self._entity(item), Behaviour(behaviour).name.lower(), ts if dated else None) for item, behaviour, ts in rows]
 
     def favourites(self) -> list[Favourite]:
         """Songs of the recent span by their liking in it, not counting what is refused."""
@@ -168,9 +159,8 @@ class _Told:
         likings = self.valued.filter(pl.col("signal") > 0)
         found = changed_shares(likings.with_columns(day=pl.col("row") if self.at is None else pl.col("ts") // SECONDS_PER_DAY))
         kept = pl.concat([found.filter(pl.col("z") > 0).head(self.k), found.filter(pl.col("z") < 0).head(self.k)])
-        named = self.lake.catalogue.entities.select("key", "name")
         rows = kept.select("facet", "value", "before", "recent").iter_rows()
-        return [Change(facet, *named.row(value), before, recent) for facet, value, before, recent in rows]
+        return [Change(facet, *self._entity(value), before, recent) for facet, value, before, recent in rows]
 
     def _sum(self, behaviour: Behaviour) -> float:
         return float(self.acts.filter(pl.col("behaviour") == int(behaviour))["count"].sum())
@@ -185,10 +175,15 @@ class _Told:
         return [facet for facet in self.profile["facet"].unique(maintain_order=True) if facet in held]
 
     def _taste(self, row: dict[str, Any]) -> Taste:
-        key, name = self.lake.catalogue.entities.select("key", "name").row(row["value"])
+        key, name = self._entity(row["value"])
         counted = {name: row[name] or 0 for name in EVIDENCE}
         example = None if row["example"] is None else self._song(row["example"])
         return Taste(key, name, row["positive"], row["negative"], row["share"], **counted, example=example)
+
+    def _entity(self, entity: int) -> tuple[str, str]:
+        """Key and name."""
+        key, name = self.lake.catalogue.entities.select("key", "name").row(entity)
+        return key, name
 
     def _song(self, song: int) -> Song:
         title, artist = self.lake.catalogue.songs.select("title", "artist").row(song)
