@@ -32,6 +32,11 @@ class Ledger:
 
     read: dict[str, int] = field(default_factory=dict)
     rejected: list[pl.DataFrame] = field(default_factory=list)
+    """Rows set aside, with the columns of `REJECTED_SCHEMA`."""
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Name → reason → rows or values set aside; of tables that are cleaned in parts, without the rows themselves."""
+    examples: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Name → reason → one source row as JSON."""
 
     @property
     def names(self) -> list[str]:
@@ -40,23 +45,26 @@ class Ledger:
         return sorted(self.read, key=lambda name: (order[name.split(".")[0]], name))
 
     def set_aside(self, name: str, key: Sequence[str], raw: pl.DataFrame, marked: pl.DataFrame) -> None:
-        """Note the rows of `raw` that `marked` names (`ROW`, `reason`), with the values of their `key` columns.
-
-        An event that has no id of its own is named by user, item, behaviour and time.
-        """
+        """Note the rows of `raw` that `marked` names (`ROW`, `reason`), with the values of their `key` columns."""
         if marked.is_empty():
             return
-        rows = raw[marked[ROW]]
-        own = _joined(rows, key)
-        keys = pl.when(own == "").then(_joined(rows, EVENT_KEY)).otherwise(own) if "event_id" in key else own
-        columns = {"table": pl.lit(name), "reason": pl.lit(marked["reason"]), "key": keys, "row": pl.struct(pl.all()).struct.json_encode()}
-        self.rejected.append(rows.select(**columns).cast(REJECTED_SCHEMA))  # type: ignore[arg-type]
+        rows = rejected_rows(name, key, raw, marked)
+        self.rejected.append(rows)
+        for reason, count, example in counted_reasons(rows).select("reason", "count", "example").iter_rows():
+            self.count(name, reason, count, example)
 
-    def table(self) -> pl.DataFrame:
-        """All that was set aside: `table` in the order of `names`, then by reason, key, row."""
+    def count(self, name: str, reason: str, count: int, example: str) -> None:
+        """Add rows or values set aside; the first example stays."""
+        reasons = self.counts.setdefault(name, {})
+        reasons[reason] = reasons.get(reason, 0) + count
+        self.examples.setdefault(name, {}).setdefault(reason, example)
+
+    def table(self, *names: str) -> pl.DataFrame:
+        """Rows set aside of the given tables and of their columns, in the order of `names`, then by reason, key, row."""
         whole = pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *self.rejected])
         place = pl.col("table").replace_strict({name: i for i, name in enumerate(self.names)}, return_dtype=pl.Int64)
-        return whole.sort(place, "reason", "key", "row")
+        wanted = whole.filter(pl.col("table").str.replace(r"\..*", "").is_in(names))
+        return wanted.sort(place, "reason", "key", "row")
 
     def limit(self, max_rejected: float) -> None:
         """Stop where too much of a table was set aside.
@@ -64,33 +72,55 @@ class Ledger:
         Raises:
             UserError: the rejected share of one table is above `max_rejected`.
         """
-        rejected = self.table()
         for name in self.names:
-            read = self.read[name]
-            rows = rejected.filter(pl.col("table") == name)
-            if rows.height > max_rejected * read:
-                raise UserError(_too_many(name, read, rows, max_rejected))
+            if sum(self.counts.get(name, {}).values()) > max_rejected * self.read[name]:
+                raise UserError(_too_many(name, self.read[name], self.counts[name], self.examples[name], max_rejected))
+
+
+def rejected_rows(name: str, key: Sequence[str], raw: pl.DataFrame, marked: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `raw` that `marked` names (`ROW`, `reason`), in its order, as `REJECTED_SCHEMA` has them.
+
+    An event that has no id of its own is named by user, item, behaviour and time.
+    """
+    rows = raw[marked[ROW]]
+    own = _joined(rows, key)
+    keys = pl.when(own == "").then(_joined(rows, EVENT_KEY)).otherwise(own) if "event_id" in key else own
+    columns = {"table": pl.lit(name), "reason": pl.lit(marked["reason"]), "key": keys, "row": pl.struct(pl.all()).struct.json_encode()}
+    return rows.select(**columns).cast(REJECTED_SCHEMA)  # type: ignore[arg-type]
+
+
+def counted_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
+    """`table, reason, count, example` of rejected rows, sorted; the example is the first by key."""
+    ordered = rejected.sort("table", "reason", "key", "row")
+    return ordered.group_by("table", "reason", maintain_order=True).agg(pl.len().alias("count"), pl.col("row").first().alias("example"))
+
+
+def checked(table: Table, raw: pl.DataFrame, known: Known, *checks: Check) -> pl.DataFrame:
+    """Typed rows of `raw` with the column `reason`: the first rule that a row fails, null where it passes all of them.
+
+    Args:
+        table: contract of the table.
+        raw: its rows as they came.
+        known: ids that references may name.
+        checks: rules of this table alone, tried between the values' own rules and the references.
+    """
+    rules = [*_value_checks(table), *checks, *_reference_checks(table, known)]
+    reasons = (pl.when(rule.fails.fill_null(False)).then(pl.lit(rule.reason)) for rule in rules)
+    return typed(raw, table).with_columns(reason=pl.coalesce(reasons))
 
 
 def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks: Check) -> pl.DataFrame:
     """Typed rows of `raw` that pass every rule, in source order; the others go to `ledger`, each under its first failing rule.
 
-    Args:
-        table: contract of the table.
-        raw: its rows as they came.
-        ledger: takes the counts and the rejected rows.
-        known: ids that references may name.
-        checks: rules of this table alone, tried between the values' own rules and the references.
+    The arguments are those of `checked`; of rows with the same key the first is kept.
     """
     ledger.read[table.name] = raw.height
-    rules = [*_value_checks(table), *checks, *_reference_checks(table, known)]
-    frame = typed(raw, table)
-    marked = frame.with_columns(reason=pl.coalesce(pl.when(rule.fails.fill_null(False)).then(pl.lit(rule.reason)) for rule in rules))
+    marked = checked(table, raw, known, *checks)
     good = marked.filter(pl.col("reason").is_null())
-    first = good.with_columns(duplicate_key(table)).unique(f"duplicate {table.name}", keep="first", maintain_order=True)
+    first = good.unique(table.key, keep="first", maintain_order=True)
     repeated = good.join(first.select(ROW), on=ROW, how="anti", maintain_order="left").with_columns(reason=pl.lit("duplicate key"))
     ledger.set_aside(table.name, table.key, raw, pl.concat([marked.filter(pl.col("reason").is_not_null()), repeated]))
-    kept = first.drop("reason", f"duplicate {table.name}")
+    kept = first.drop("reason")
     for column in table.columns:
         if unreadable(column.name) in kept.columns:
             _set_aside_values(table, column, raw, kept, ledger)
@@ -100,15 +130,6 @@ def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks
 def _joined(rows: pl.DataFrame, names: Sequence[str]) -> pl.Expr:
     values = [pl.col(name).cast(pl.String, strict=False).fill_null("") for name in names if name in rows.columns]
     return pl.concat_str(values, separator="|") if values else pl.lit("")
-
-
-def duplicate_key(table: Table) -> pl.Expr:
-    """What no two rows share. A row without a key of one column (an event without id) is compared in all contract columns but `count`."""
-    if len(table.key) > 1 or any(column.required for column in table.columns if column.name in table.key):
-        return pl.struct(table.key).alias(f"duplicate {table.name}")
-    whole = [name for name in table.names if name not in (*table.key, "count", "is_organic")]
-    unnamed = pl.col(table.key[0]).is_null()
-    return pl.struct(*table.key, *(pl.when(unnamed).then(pl.col(name)).alias(name) for name in whole)).alias(f"duplicate {table.name}")
 
 
 def drop_unknown_links(table: Table, frame: pl.DataFrame, raw: pl.DataFrame, ledger: Ledger, known: Known) -> pl.DataFrame:
@@ -160,11 +181,10 @@ def _set_aside_values(table: Table, column: Column, raw: pl.DataFrame, kept: pl.
     ledger.set_aside(name, table.key, raw, bad.select(ROW, reason=pl.lit(f"unreadable {column.name}")))
 
 
-def _too_many(name: str, read: int, rows: pl.DataFrame, limit: float) -> str:
-    reasons = rows["reason"].value_counts(sort=True)
-    reason = reasons.sort("count", "reason", descending=[True, False])["reason"][0]
-    example = str(rows.filter(pl.col("reason") == reason)["row"][0])[:LONGEST_EXAMPLE]
+def _too_many(name: str, read: int, counts: dict[str, int], examples: dict[str, str], limit: float) -> str:
+    reason = min(counts, key=lambda reason: (-counts[reason], reason))
+    rejected = sum(counts.values())
     return (
-        f"`{name}`: {rows.height:,} of {read:,} rows rejected ({rows.height / read:.1%}, the limit is {limit:.1%}), "
-        f"mostly {reason!r}, like {example}; mend the source, or raise max_rejected under [etl]"
+        f"`{name}`: {rejected:,} of {read:,} rows rejected ({rejected / read:.1%}, the limit is {limit:.1%}), "
+        f"mostly {reason!r}, like {examples[reason][:LONGEST_EXAMPLE]}; mend the source, or raise max_rejected under [etl]"
     )

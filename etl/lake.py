@@ -1,18 +1,26 @@
-"""The lake: one cleaned snapshot of the sources, as Parquet files in a folder."""
+"""The lake: one cleaned snapshot of the sources, as Parquet files in a folder; events are parted by UTC day."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from etl.catalogue import Catalogue
 from etl.errors import UserError
 from etl.events import Events
 
+EVENTS: Final = "events"
+"""Folder of the days of events: `2025-03-01.parquet` …"""
+SECONDS_PER_DAY: Final = 86_400
+EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 EVENT_SCHEMA: Final = {
     "user": pl.Int32,
     "item": pl.Int32,
@@ -59,20 +67,15 @@ class Lake:
 
     def write(self, folder: Path) -> None:
         """Write the snapshot into `folder` (created if missing); the same lake gives the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        frames = {
-            "entities": self.catalogue.entities,
-            "songs": self.catalogue.songs,
-            "users": self.catalogue.users,
-            "events": events_frame(self.events),
-            "triples": self.triples,
-            "comments": self.comments,
-            "rejected": self.rejected,
-        }
-        for name, frame in frames.items():
-            frame.write_parquet(folder / f"{name}.parquet", compression="zstd")
-        meta = {"scenes": list(self.scenes), "last_ts": self.last_ts}
-        (folder / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (folder / EVENTS).mkdir(parents=True, exist_ok=True)
+        write_catalogue(folder, self.catalogue, self.triples, self.comments)
+        self.rejected.write_parquet(folder / "rejected.parquet", compression="zstd")
+        days = self.events.ts // SECONDS_PER_DAY
+        starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+        local = replace(self.events, source=self.events.source - _sources_before(self.events.source, starts))
+        for start, end in pairwise([*starts, len(days)]):
+            write_day(folder, int(days[start]), local.take(slice(start, end)))
+        write_meta(folder, self.scenes, self.last_ts)
 
     @classmethod
     def read(cls, folder: Path) -> Lake:
@@ -90,12 +93,66 @@ class Lake:
 
         return cls(
             catalogue=Catalogue(frame("entities"), frame("songs"), frame("users")),
-            events=events_of_frame(frame("events")),
+            events=read_events(folder),
             triples=frame("triples"),
             comments=frame("comments"),
             rejected=frame("rejected"),
             scenes=tuple(meta["scenes"]),
         )
+
+
+def write_catalogue(folder: Path, catalogue: Catalogue, triples: pl.DataFrame, comments: pl.DataFrame) -> None:
+    """Write everything that is neither an event nor rejected."""
+    frames = {
+        "entities": catalogue.entities,
+        "songs": catalogue.songs,
+        "users": catalogue.users,
+        "triples": triples,
+        "comments": comments,
+    }
+    for name, frame in frames.items():
+        frame.write_parquet(folder / f"{name}.parquet", compression="zstd")
+
+
+def write_day(folder: Path, day: int, events: Events) -> None:
+    """Write the events of a day (counted from 1970); their `source` counts from 0, so that no day depends on those before."""
+    events_frame(events).write_parquet(folder / EVENTS / f"{label_of(day)}.parquet", compression="zstd", compression_level=1)
+
+
+def write_meta(folder: Path, scenes: tuple[str, ...], last_ts: int | None) -> None:
+    """Write `meta.json`, which is what makes a folder a lake."""
+    meta = {"scenes": list(scenes), "last_ts": last_ts}
+    (folder / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read_events(folder: Path) -> Events:
+    """Events of all days, `source` counting through."""
+    files = sorted((folder / EVENTS).glob("*.parquet"))
+    if not files:
+        return events_of_frame(pl.DataFrame(schema=EVENT_SCHEMA))
+    events = events_of_frame(pl.read_parquet(files))
+    days = events.ts // SECONDS_PER_DAY
+    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    before = np.append(0, np.cumsum(np.maximum.reduceat(events.source, starts) + 1)[:-1])
+    return replace(events, source=events.source + np.repeat(before, np.diff(np.append(starts, len(days)))))
+
+
+def _sources_before(source: npt.NDArray[np.int64], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """`[n_events]` what `read_events` adds to the `source` of each event's day; days begin at `starts`."""
+    if not len(source):
+        return source
+    last = np.maximum.accumulate(np.maximum.reduceat(source, starts))
+    return np.repeat(np.append(0, last[:-1] + 1), np.diff(np.append(starts, len(source))))
+
+
+def label_of(day: int) -> str:
+    """ISO date of a day counted from 1970."""
+    return dt.date.fromordinal(day + EPOCH).isoformat()
+
+
+def day_of(label: str) -> int:
+    """Day counted from 1970 of an ISO date."""
+    return dt.date.fromisoformat(label).toordinal() - EPOCH
 
 
 def events_frame(events: Events) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from etl.events import Events
 from etl.rules import CleaningRules
 
 
-def derive_listens(events: Events, duration_ms: npt.NDArray[np.int64], rules: CleaningRules) -> Events:
+def derive_listens(events: Events, duration_ms: npt.NDArray[np.int64], rules: CleaningRules, given: Set[Behaviour] = frozenset()) -> Events:
     """`events` with a derived `full_play` or `skip` right after each play that earns one.
 
     Args:
@@ -20,12 +21,13 @@ def derive_listens(events: Events, duration_ms: npt.NDArray[np.int64], rules: Cl
         duration_ms: `[n_songs]` milliseconds, 0 or less where unknown; items that are no songs have no known duration.
         rules: what a full play and a skip are. A name that the source gives itself is not derived (`rules.derive`), nor is either
             for a play that has one given.
+        given: names that the source gives itself, where `events` are not all of its events.
     """
     if rules.derive == "never" or not len(events):
         return events
     share = _share(events, duration_ms)
-    full = _full(events, share, rules) & _open(events, Behaviour.FULL_PLAY)
-    skipped = _skipped(events, share, rules) & _open(events, Behaviour.SKIP) & ~full
+    full = _full(events, share, rules) & _open(events, Behaviour.FULL_PLAY, given)
+    skipped = _skipped(events, share, rules) & _open(events, Behaviour.SKIP, given) & ~full
     rows = np.repeat(np.arange(len(events)), 1 + (full | skipped))
     derived = np.zeros(len(rows), dtype=bool)
     derived[1:] = rows[1:] == rows[:-1]
@@ -55,10 +57,10 @@ def _skipped(events: Events, share: npt.NDArray[np.float64], rules: CleaningRule
     return skipped
 
 
-def _open(events: Events, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
+def _open(events: Events, behaviour: Behaviour, given: Set[Behaviour]) -> npt.NDArray[np.bool_]:
     """Plays for which `behaviour` may be derived: the source never gives it, and says nothing of this play itself."""
-    if np.any(events.behaviour == behaviour):
+    if behaviour in given or np.any(events.behaviour == behaviour):
         return np.zeros(len(events), dtype=bool)
-    given = np.isin(events.behaviour, (Behaviour.FULL_PLAY, Behaviour.SKIP))
-    unsaid: npt.NDArray[np.bool_] = (events.behaviour == Behaviour.PLAY) & ~np.isin(events.source, events.source[given])
+    said = np.isin(events.behaviour, (Behaviour.FULL_PLAY, Behaviour.SKIP))
+    unsaid: npt.NDArray[np.bool_] = (events.behaviour == Behaviour.PLAY) & ~np.isin(events.source, events.source[said])
     return unsaid

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
 import polars as pl
 
-from etl.behaviours import NAMES, Behaviour
-from etl.catalogue import Catalogue
 from etl.cleaning import Check, Ledger, clean, drop_unknown_links
 from etl.contract import TABLES
 from etl.entities import catalogue, empty_raw, entities, known_ids, users
-from etl.event_log import clean_comments, clean_events, code_comments, code_events, event_table, last_accepted_ts
-from etl.events import Events
-from etl.lake import Lake
-from etl.listens import derive_listens
+from etl.event_log import clean_comments, code_comments, last_accepted_ts
+from etl.event_writer import EventWriter, census
+from etl.extraction import Extraction, Places, extract_events
+from etl.lake import Lake, write_catalogue
 from etl.report import EtlReport
 from etl.rules import CleaningRules
 from etl.source import Progress, Source
@@ -34,40 +33,64 @@ class _Raw:
     """What the extraction brought."""
 
     tables: dict[str, pl.DataFrame]
-    """Every table of the contract; without rows where the source lacks it."""
+    """Every table of the contract but events; without rows where the source lacks it."""
+    events: Extraction
     present: frozenset[str]
     last_ts: int
     """Unix seconds of the last time that is not in the future."""
 
 
-def build_lake(
-    source: Source, rules: CleaningRules, *, max_rejected: float, now: int | None = None, progress: Progress | None = None
-) -> tuple[Lake, EtlReport]:
-    """Read, clean and number everything that `source` offers.
+def write_lake(
+    source: Source,
+    rules: CleaningRules,
+    folder: Path,
+    *,
+    max_rejected: float,
+    previous: Path | None = None,
+    scratch: Path | None = None,
+    now: int | None = None,
+    progress: Progress | None = None,
+) -> EtlReport:
+    """Read, clean and number everything that `source` offers; memory does not grow with the number of events.
 
     Args:
         source: the user's database.
         rules: named rules of cleaning.
+        folder: gets `lake/` and `staged/`.
         max_rejected: rejected share of one table above which the build stops.
+        previous: an earlier such folder. Days that it has staged are not read again, but for the last ones.
+        scratch: where events lie until all are read; a killed extraction of an unchanged SQLite file is taken up from there.
         now: time of the extraction in Unix seconds, against which times in the future are judged; default the wall clock.
         progress: called with a stage, how much of it is done, and its total.
 
     Raises:
         UserError: the source cannot be read, lacks something required, or has too many unusable rows.
     """
-    raw = _extract(source, rules, now, progress)
+    places = Places(folder / "staged", previous / "staged" if previous else None, scratch or folder / "chunks")
+    raw = _extract(source, rules, places, now, progress)
     ledger = Ledger()
     tables = _clean_catalogue(raw, ledger)
     _tell(progress, 1)
-    tables |= _clean_listeners(raw, tables, ledger, rules, progress)
+    writer, tables = _clean_listeners(raw, tables, ledger, rules, progress)
     ledger.limit(max_rejected)
     stated = facts(tables, rules)
-    everyone = users(tables["users"], tables["events"]["user_id"], tables["comments"]["user_id"])
-    named = catalogue(tables, stated, everyone)
+    named = catalogue(tables, stated, users(tables["users"], writer.census.users, tables["comments"]["user_id"]))
+    comments = code_comments(tables["comments"], named.songs["song_id"], named.users["user_id"])
     _tell(progress, 4)
-    lake, derived = _number(tables, stated, named, ledger, rules)
+    (folder / "lake").mkdir(parents=True, exist_ok=True)
+    write_catalogue(folder / "lake", named, stated, comments)
+    derived = writer.write(folder / "lake", named, comments, rules, ledger)
     _tell(progress, 5)
-    return lake, EtlReport.of(ledger, lake, derived)
+    return EtlReport.of(ledger, named, stated, derived, raw.events)
+
+
+def build_lake(
+    source: Source, rules: CleaningRules, *, max_rejected: float, now: int | None = None, progress: Progress | None = None
+) -> tuple[Lake, EtlReport]:
+    """The lake of `source` in memory, and its report: see `write_lake`."""
+    with TemporaryDirectory() as folder:
+        report = write_lake(source, rules, Path(folder), max_rejected=max_rejected, now=now, progress=progress)
+        return Lake.read(Path(folder) / "lake"), report
 
 
 def _tell(progress: Progress | None, stage: int) -> None:
@@ -75,11 +98,14 @@ def _tell(progress: Progress | None, stage: int) -> None:
         progress("clean", stage, len(STAGES))
 
 
-def _extract(source: Source, rules: CleaningRules, now: int | None, progress: Progress | None) -> _Raw:
+def _extract(source: Source, rules: CleaningRules, places: Places, now: int | None, progress: Progress | None) -> _Raw:
+    state = source.state()
     with source.open() as reader:
-        moment = int(time.time()) if now is None else now
-        tables = {name: reader.read(name, progress) if name in reader.layout else empty_raw(name) for name in TABLES}
-        return _Raw(tables, frozenset(reader.layout), last_accepted_ts(moment, rules))
+        last_ts = last_accepted_ts(int(time.time()) if now is None else now, rules)
+        names = [name for name in TABLES if name != "events"]
+        tables = {name: reader.read(name, progress) if name in reader.layout else empty_raw(name) for name in names}
+        events = extract_events(reader, places, source_state=state, last_ts=last_ts, late_days=rules.late_days, progress=progress)
+        return _Raw(tables, events, frozenset(reader.layout), last_ts)
 
 
 def _clean_catalogue(raw: _Raw, ledger: Ledger) -> dict[str, pl.DataFrame]:
@@ -106,8 +132,8 @@ def _clean(name: str, raw: _Raw, ledger: Ledger, tables: dict[str, pl.DataFrame]
 
 def _clean_listeners(
     raw: _Raw, tables: dict[str, pl.DataFrame], ledger: Ledger, rules: CleaningRules, progress: Progress | None
-) -> dict[str, pl.DataFrame]:
-    """Facts of `triples`, users, events, comments and friends."""
+) -> tuple[EventWriter, dict[str, pl.DataFrame]]:
+    """Facts of `triples`, users, comments and friends, all tables together; and what writes the events among them."""
     known = known_ids(tables, raw.present)
     found = {"users": _clean("users", raw, ledger, tables)}
     with_users = known | ({"user": _every_user(raw, found["users"])} if "users" in raw.present else {})
@@ -115,40 +141,19 @@ def _clean_listeners(
     _tell(progress, 2)
     nobody = clean(TABLES["friends"], empty_raw("friends"), Ledger(), {})
     items = entities(tables, facts(tables | found | {"friends": nobody}, rules))
-    items = items.filter(pl.col("kind") != "user")
-    found["events"] = clean_events(raw.tables["events"], ledger, items["key"], raw.last_ts)
+    counted = census(raw.events.staged, items.filter(pl.col("kind") != "user")["key"])
+    raw.events.staged.account(ledger)
+    counted.account(ledger)
     commented = ledger if "comments" in raw.present else Ledger()
     found["comments"] = clean_comments(raw.tables["comments"], commented, tables["songs"]["song_id"], raw.last_ts)
     _tell(progress, 3)
-    people = {"user": users(found["users"], found["events"]["user_id"], found["comments"]["user_id"])["user_id"]}
+    people = {"user": users(found["users"], counted.users, found["comments"]["user_id"])["user_id"]}
     befriended = ledger if "friends" in raw.present else Ledger()
     found["friends"] = clean(TABLES["friends"], raw.tables["friends"], befriended, people)
-    return found
+    return EventWriter(raw.events.staged, counted), tables | found
 
 
 def _every_user(raw: _Raw, cleaned: pl.DataFrame) -> pl.Series:
     """Ids that the source uses for anyone: those of `users`, and those that events and comments name."""
-    named = [as_text(raw.tables[name]["user_id"]).drop_nulls() for name in ("events", "comments")]
-    return pl.concat([cleaned["user_id"], *named]).unique()
-
-
-def _number(
-    tables: dict[str, pl.DataFrame], stated: pl.DataFrame, named: Catalogue, ledger: Ledger, rules: CleaningRules
-) -> tuple[Lake, dict[str, int]]:
-    """Names → ids; the derived events; and how many of each behaviour no source row states."""
-    table = event_table(tables["events"], tables["comments"])
-    scenes = tuple(table["scene"].drop_nulls().unique().sort().to_list())
-    user_ids = named.users["user_id"]
-    source_events = code_events(table, named.entities["key"], user_ids, scenes)
-    durations = named.songs["duration_ms"].fill_null(-1).to_numpy()
-    events = derive_listens(source_events, durations, rules)
-    comments = code_comments(tables["comments"], named.songs["song_id"], user_ids)
-    lake = Lake(named, events, stated, comments, ledger.table(), scenes)
-    derived = _added(source_events, events)
-    derived[NAMES[Behaviour.COMMENT]] = len(source_events) - tables["events"].height
-    return lake, derived
-
-
-def _added(before: Events, after: Events) -> dict[str, int]:
-    counts = [np.bincount(events.behaviour, minlength=len(NAMES)) for events in (before, after)]
-    return {NAMES[code]: int(counts[1][code] - counts[0][code]) for code in (Behaviour.FULL_PLAY, Behaviour.SKIP)}
+    named = as_text(raw.tables["comments"]["user_id"]).drop_nulls()
+    return pl.concat([cleaned["user_id"], raw.events.staged.books.users.names, named]).unique()

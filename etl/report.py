@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
+from etl.catalogue import Catalogue
 from etl.cleaning import Ledger
-from etl.lake import Lake
+from etl.extraction import Extraction
 
 EXAMPLE_LENGTH = 300
 
@@ -34,19 +35,18 @@ class EtlReport:
     facts: dict[str, int]
     """Facts by relation."""
 
+    extraction: Extraction
+    """How the events were read."""
+
     @classmethod
-    def of(cls, ledger: Ledger, lake: Lake, derived: dict[str, int]) -> EtlReport:
-        """The report of what `ledger` noted and `lake` holds."""
-        rejected: dict[str, dict[str, int]] = {name: {} for name in ledger.names}
-        examples: dict[str, dict[str, str]] = {name: {} for name in ledger.names}
-        counted = lake.rejected.group_by("table", "reason", maintain_order=True).agg(pl.len(), pl.col("row").first())
-        for table, reason, count, row in counted.iter_rows():
-            rejected[table][reason] = count
-            examples[table][reason] = row
+    def of(cls, ledger: Ledger, catalogue: Catalogue, triples: pl.DataFrame, derived: dict[str, int], extraction: Extraction) -> EtlReport:
+        """The report of what `ledger` noted and the lake holds."""
+        rejected = {name: dict(sorted(ledger.counts.get(name, {}).items())) for name in ledger.names}
+        examples = {name: dict(sorted(ledger.examples.get(name, {}).items())) for name in ledger.names}
         read = {name: ledger.read[name] for name in ledger.names}
         kept = {name: rows - sum(rejected[name].values()) for name, rows in read.items()}
-        kinds = _counts(lake.catalogue.entities, "kind")
-        return cls(read, kept, rejected, examples, derived, kinds, _counts(lake.triples, "relation"))
+        kinds = _counts(catalogue.entities, "kind")
+        return cls(read, kept, rejected, examples, derived, kinds, _counts(triples, "relation"), extraction)
 
     def write(self, folder: Path) -> None:
         """Write `etl.json` and `etl.md` into `folder` (created if missing)."""
@@ -58,6 +58,7 @@ class EtlReport:
             "derived": self.derived,
             "entities": self.entities,
             "facts": self.facts,
+            "events_read": {"rows": self.extraction.rows_read, "since": self.extraction.since},
         }
         (folder / "etl.json").write_text(json.dumps(counts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         (folder / "etl.md").write_text(self.markdown(), encoding="utf-8")
@@ -66,11 +67,17 @@ class EtlReport:
         """The report for a reader."""
         rows = [(name, read, self.kept[name], read - self.kept[name]) for name, read in self.read.items()]
         parts = ["# Extraction and cleaning", "", *_table(("table", "read", "kept", "rejected"), rows), ""]
-        parts += ["A name with a point counts values of one column: the row was kept without the value.", ""]
+        parts += ["A name with a point counts values of one column: the row was kept without the value.", "", self.reading, ""]
         parts += ["## Rejected", "", *self._reasons(), ""]
         for title, counts in (("Derived events", self.derived), ("Entities", self.entities), ("Facts", self.facts)):
             parts += [f"## {title}", "", *_table(("name", "count"), list(counts.items())), ""]
         return "\n".join(parts)
+
+    @property
+    def reading(self) -> str:
+        """How the events were read, as a sentence."""
+        rows = f"{self.extraction.rows_read:,} rows of events came out of the source this time"
+        return f"{rows}: those since {self.extraction.since}." if self.extraction.since else f"{rows}: {self.extraction.why}."
 
     def _reasons(self) -> list[str]:
         rows = [

@@ -24,6 +24,8 @@ class CleaningRules:
     """Derive `full_play` and `skip` each where the source has no event of that name, or never."""
     future_tolerance: int = 86_400
     """Seconds after the extraction from which a time is in the future."""
+    late_days: int = 2
+    """Events up to so many days older than the newest are read again at the next extraction: they may come late, or change."""
     released_by_share: float = 0.5
     """An album is released by the artists who sing at least this share of its songs."""
 
@@ -31,7 +33,7 @@ class CleaningRules:
         for name in ("full_play_share", "skip_share", "released_by_share"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise UserError(f"[etl] {name} = {getattr(self, name)}: give a share above 0 and up to 1")
-        for name in ("skip_ms", "future_tolerance"):
+        for name in ("skip_ms", "future_tolerance", "late_days"):
             if getattr(self, name) < 0:
                 raise UserError(f"[etl] {name} = {getattr(self, name)}: give 0 or more")
         if self.unknown_length not in ("full_play", "none"):

@@ -82,6 +82,11 @@ class Source:
         with open_snapshot(self._engine) as (connection, stream):
             yield Reader(self, connection, stream)
 
+    def state(self) -> str | None:
+        """What changes with every commit to the source; None where nothing cheap does."""
+        database = sqlite_path(self.url)
+        return " ".join(database_state(database)) if database is not None and database.is_file() else None
+
     def fingerprint(self) -> str:
         """Cheap identity of the present content.
 

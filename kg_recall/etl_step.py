@@ -6,6 +6,10 @@ from pathlib import Path
 
 from etl.source import Source
 from kg_recall.context import Context
+from kg_recall.logs import log
+
+CHUNKS = ".chunks-etl"
+"""Where events lie in the workspace until all are read; survives a kill."""
 
 
 def source_fingerprint(context: Context) -> str:
@@ -18,18 +22,28 @@ def source_fingerprint(context: Context) -> str:
 
 
 def run(context: Context, folder: Path) -> None:
-    """Write `lake/` and `reports/etl.{json,md}` into `folder`.
+    """Write `lake/`, `staged/` and `reports/etl.{json,md}` into `folder`; days staged by an earlier run are not read again.
 
     Raises:
         UserError: the source cannot be read, lacks something required, or has too many unusable rows.
     """
-    from etl.pipeline import build_lake
+    from etl.pipeline import write_lake
 
-    rules = context.settings.etl
+    rules, workspace = context.settings.etl, context.workspace
+    # Without a record something that the earlier run staged may be gone: then everything is read.
+    previous = workspace.folder if workspace.record("etl") is not None else None
     with context.progress.stages() as tell:
-        lake, report = build_lake(_source(context), rules, max_rejected=rules.max_rejected, progress=tell)
-    lake.write(folder / "lake")
+        report = write_lake(
+            _source(context),
+            rules,
+            folder,
+            max_rejected=rules.max_rejected,
+            previous=previous,
+            scratch=workspace.path(CHUNKS),
+            progress=tell,
+        )
     report.write(folder / "reports")
+    log.info("etl: %s", report.reading)
 
 
 def _source(context: Context) -> Source:

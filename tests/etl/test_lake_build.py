@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -183,11 +184,13 @@ def test_the_lake_comes_back_from_its_folder_and_writes_the_same_bytes(built: tu
     back = Lake.read(tmp_path / "one")
     back.write(tmp_path / "two")
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        "comments.parquet", "entities.parquet", "events.parquet", "meta.json", "rejected.parquet", "songs.parquet", "triples.parquet",
+        "comments.parquet", "entities.parquet", "events", "meta.json", "rejected.parquet", "songs.parquet", "triples.parquet",
         "users.parquet",
     ]  # fmt: skip
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    days = sorted({time.strftime("%Y-%m-%d.parquet", time.gmtime(ts)) for ts in lake.events.ts.tolist()})
+    assert sorted(path.name for path in (tmp_path / "one" / "events").iterdir()) == days
+    for path in (tmp_path / "one").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
     assert_frame_equal(events_frame(back.events), events_frame(lake.events))
     assert back.events.item.dtype == np.int32
     assert back.scenes == lake.scenes

@@ -1,0 +1,169 @@
+"""Staged batches on disk in the order of the source, until the whole table has been read: what a killed extraction goes on from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from etl.staged_rows import READ_SCHEMA, STAGED_SCHEMA, Codebooks, StagedBatch
+
+CHUNK_ROWS: Final = 1_000_000
+OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
+LIST: Final = "chunks.jsonl"
+Line = dict[str, Any]
+
+
+class Chunks:
+    """A folder of chunks. `N.arrow` holds a record batch for each day; `N.rejected`, `N.read` and the names it added go with it.
+
+    A chunk counts once its line is in `chunks.jsonl`, whose first line says what is being read.
+    """
+
+    def __init__(self, folder: Path, reading: Line, books: Codebooks, *, last_ts: int, resume: bool) -> None:
+        """Take up the chunks that an earlier extraction left if it was `reading` the same; others are removed.
+
+        Args:
+            folder: where the chunks lie.
+            reading: what identifies the rows that are read.
+            books: codes known before the first chunk; grow with what chunks add.
+            last_ts: Unix seconds after which a time is in the future; of the earlier extraction, where its chunks are taken up.
+            resume: whether they may be.
+        """
+        self.folder, self.books, self.last_ts = folder, books, last_ts
+        self.lines: list[Line] = []
+        self._buffer: list[StagedBatch] = []
+        self._buffered = 0
+        found = _lines(folder / LIST)
+        if resume and found and found[0] == reading | {"last_ts": found[0].get("last_ts")}:
+            self.last_ts = found[0]["last_ts"]
+            self._take_up(found[1:])
+        else:
+            self._begin(reading | {"last_ts": last_ts})
+        self._noted = {name: len(book) for name, book in vars(books).items()}
+
+    @property
+    def rows(self) -> int:
+        """Source rows in complete chunks."""
+        return sum(line["rows"] for line in self.lines)
+
+    @property
+    def forms(self) -> set[str]:
+        """Forms of the times of all chunks."""
+        return {form for line in self.lines for form in line["forms"]}
+
+    def add(self, batch: StagedBatch) -> None:
+        """Keep a batch; enough of them make a chunk."""
+        self._buffer.append(batch)
+        self._buffered += batch.n_read
+        if self._buffered >= CHUNK_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make a chunk of what is buffered."""
+        if not self._buffer:
+            return
+        name = f"{len(self.lines):06d}"
+        rows = pl.concat([batch.rows for batch in self._buffer]).sort("day", maintain_order=True)
+        days = self._write_days(name, rows)
+        for part in ("rejected", "read"):
+            pl.concat([getattr(batch, part) for batch in self._buffer]).sort("day").write_parquet(self._file(name, part))
+        for part, book in vars(self.books).items():
+            book.names.slice(self._noted[part]).to_frame("name").write_parquet(self._file(name, part))
+            self._noted[part] = len(book)
+        forms = sorted({batch.form for batch in self._buffer if batch.form})
+        self._note({"chunk": name, "rows": self._buffered, "days": days, "forms": forms})
+        self._buffer, self._buffered = [], 0
+
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """Hashes `[n]` of what no two events share, of all staged rows."""
+        parts = [batch.column("key").to_numpy() for _, batches in self._readers() for batch in batches]
+        return np.concatenate([np.empty(0, dtype=np.uint64), *parts])
+
+    def days(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Days in order, each with its staged rows in source order."""
+        with ExitStack() as stack:
+            open_files = {name: stack.enter_context(pa.OSFile(str(self._file(name, "arrow")))) for name in self._names()}
+            readers = {name: pa.ipc.open_file(file) for name, file in open_files.items()}
+            places = [(day, line["chunk"], place) for line in self.lines for place, day in enumerate(line["days"])]
+            for day in sorted({day for day, _, _ in places}):
+                parts = [readers[chunk].get_batch(place) for at, chunk, place in places if at == day]
+                yield day, pl.DataFrame(pl.from_arrow(pa.Table.from_batches(parts))).cast(STAGED_SCHEMA)  # type: ignore[arg-type]
+
+    def counted(self) -> pl.DataFrame:
+        """`day, name, n` of all batches: see `StagedBatch.read`."""
+        parts = [pl.read_parquet(self._file(name, "read")) for name in self._names()]
+        whole = pl.concat([pl.DataFrame(schema=READ_SCHEMA), *parts])
+        return whole.group_by("day", "name").agg(pl.col("n").sum()).sort("day", "name", nulls_last=True)
+
+    def rejected(self, day: int | None) -> pl.DataFrame:
+        """Rows of a day (None: without a time) that were set aside, with the columns of `REJECTED_SCHEMA`."""
+        wanted = pl.col("day").is_null() if day is None else pl.col("day") == day
+        parts = [pl.scan_parquet(self._file(name, "rejected")).filter(wanted) for name in self._names()]
+        return pl.concat(parts).drop("day").collect()
+
+    def remove(self) -> None:
+        """Delete every chunk."""
+        for file in self.folder.glob("*"):
+            file.unlink()
+        self.folder.rmdir()
+
+    def _names(self) -> list[str]:
+        return [line["chunk"] for line in self.lines]
+
+    def _file(self, chunk: str, part: str) -> Path:
+        return self.folder / f"{chunk}.{part}"
+
+    def _take_up(self, lines: list[Line]) -> None:
+        for line in lines:
+            self.lines.append(line)
+            for part, book in vars(self.books).items():
+                book.encode(pl.read_parquet(self._file(line["chunk"], part))["name"])
+
+    def _begin(self, reading: Line) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for file in self.folder.glob("*"):
+            file.unlink()
+        self._append(reading)
+
+    def _note(self, line: Line) -> None:
+        self._append(line)
+        self.lines.append(line)
+
+    def _append(self, line: Line) -> None:
+        with (self.folder / LIST).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _write_days(self, chunk: str, rows: pl.DataFrame) -> list[int]:
+        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+        days = rows["day"].to_numpy()
+        starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+        with pa.OSFile(str(self._file(chunk, "arrow")), "wb") as file, pa.ipc.new_file(file, table.schema, options=OPTIONS) as writer:
+            for start, end in pairwise([*starts, len(days)]):
+                writer.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
+        return [int(day) for day in days[starts]]
+
+    def _readers(self) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+        for name in self._names():
+            with pa.OSFile(str(self._file(name, "arrow"))) as file:
+                reader = pa.ipc.open_file(file)
+                yield name, (reader.get_batch(place) for place in range(reader.num_record_batches))
+
+
+def _lines(path: Path) -> list[Line]:
+    """Complete lines of a list of chunks."""
+    if not path.is_file():
+        return []
+    whole = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in whole]

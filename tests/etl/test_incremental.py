@@ -1,0 +1,157 @@
+"""Reading only what is new gives the lake of reading everything; a table that changed further back is read whole."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from source_house import DAY, NOW, Rows, house, write_sqlite
+from test_lake_laws import EVENT, assert_same_lake
+
+from etl.lake import Lake
+from etl.pipeline import write_lake
+from etl.report import EtlReport
+from etl.rules import CleaningRules
+from etl.source import Source
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+def extract(database: Path, folder: Path, previous: Path | None = None, **rules: Any) -> tuple[Lake, EtlReport]:
+    report = write_lake(Source(f"sqlite:///{database}"), CleaningRules(**rules), folder, max_rejected=1.0, previous=previous, now=NOW)
+    return Lake.read(folder / "lake"), report
+
+
+def add(database: Path, rows: Rows) -> None:
+    with sqlite3.connect(database) as connection:
+        for row in rows:
+            names = ", ".join(row)
+            connection.execute(f"INSERT INTO events ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+
+
+def log(n_days: int, a_day: int = 3) -> Rows:
+    return [
+        {"event_id": f"e{day * a_day + i}", "user_id": f"u{i}", "item_id": ("s1", "s2", "s3")[(day + i) % 3], "behaviour": "play",
+         "ts": NOW - (n_days - day) * DAY + i, "item_kind": None, "scene": ("fm", None)[i % 2], "play_ms": 1000 * i, "is_organic": 1}
+        for day in range(n_days) for i in range(a_day)
+    ]  # fmt: skip
+
+
+def same(one: tuple[Lake, EtlReport], other: tuple[Lake, EtlReport]) -> None:
+    assert_same_lake(one[0], other[0])
+    for name in ("read", "kept", "rejected", "examples", "derived", "entities", "facts"):
+        assert getattr(one[1], name) == getattr(other[1], name), name
+
+
+def test_only_the_last_days_are_read_again(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    extract(database, tmp_path / "first", late_days=2)
+    add(database, log(31)[-3:])
+    new, report = extract(database, tmp_path / "second", tmp_path / "first", late_days=2)
+    assert report.extraction.since is not None
+    assert report.extraction.rows_read == 4 * 3  # the day that was the last, the two before it, the new one
+    same((new, report), extract(database, tmp_path / "whole"))
+
+
+def test_nothing_new_reads_the_window_alone(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    first = extract(database, tmp_path / "first", late_days=0)
+    again, report = extract(database, tmp_path / "second", tmp_path / "first", late_days=0)
+    assert report.extraction.rows_read == 3
+    same(first, (again, report))
+
+
+def test_rows_older_than_the_window_have_everything_read(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    extract(database, tmp_path / "first")
+    add(database, [log(30)[0] | {"event_id": "late"}])
+    new, report = extract(database, tmp_path / "second", tmp_path / "first")
+    assert report.extraction.since is None
+    assert "added or removed" in report.extraction.why
+    same((new, report), extract(database, tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("change", ["UPDATE events SET item_id = 's2' WHERE event_id = 'e88'", "DELETE FROM events WHERE event_id = 'e87'"])
+def test_changed_rows_within_the_window_are_taken_in(tmp_path: Path, change: str) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    extract(database, tmp_path / "first")
+    with sqlite3.connect(database) as connection:
+        assert connection.execute(change).rowcount == 1
+    new, report = extract(database, tmp_path / "second", tmp_path / "first")
+    assert report.extraction.since is not None
+    same((new, report), extract(database, tmp_path / "whole"))
+
+
+def test_a_new_song_takes_up_events_set_aside_before_it(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": [*log(30), log(1)[0] | {"event_id": "x", "item_id": "s0", "ts": NOW - 25 * DAY}]})
+    first, before = extract(database, tmp_path / "first")
+    assert before.rejected["events"] == {"dangling item_id": 1}
+    with sqlite3.connect(database) as connection:
+        connection.execute("INSERT INTO songs (song_id, title) VALUES ('s0', 'Found')")
+    new, report = extract(database, tmp_path / "second", tmp_path / "first")
+    assert report.extraction.since is not None
+    assert report.rejected["events"] == {}
+    assert len(new.events) > len(first.events)
+    same((new, report), extract(database, tmp_path / "whole"))
+
+
+def test_times_in_several_forms_have_everything_read(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": [*log(30), log(1)[0] | {"event_id": "x", "ts": "2023-11-01T00:00:00+08:00"}]})
+    extract(database, tmp_path / "first")
+    _, report = extract(database, tmp_path / "second", tmp_path / "first")
+    assert report.extraction.since is None
+    assert "several ways" in report.extraction.why
+
+
+def iso(rows: Rows) -> Rows:
+    text = pl.Series([row["ts"] for row in rows]).cast(pl.Int64)
+    return [row | {"ts": moment} for row, moment in zip(rows, pl.from_epoch(text).dt.to_string("%Y-%m-%d %H:%M:%S"), strict=True)]
+
+
+@settings(max_examples=25, deadline=None, phases=PHASES)
+@given(st.data(), st.sampled_from([list, iso]))
+def test_incremental_equals_full(data: st.DataObject, form: Callable[[Rows], Rows]) -> None:
+    """Three extractions in turn, with late rows, bad rows and duplicates among the new ones."""
+    days = 12
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        database = folder / "music.db"
+        write_sqlite(database, house() | {"events": form(log(days))})
+        extract(database, folder / "0", late_days=3)
+        for turn in (1, 2):
+            drawn = data.draw(st.lists(EVENT, max_size=6))
+            add(database, [row | {"ts": at} for row, at in zip(drawn, times(data, len(drawn), form), strict=True)])
+            new = extract(database, folder / str(turn), folder / str(turn - 1), late_days=3)
+            same(new, extract(database, folder / "whole", late_days=3))
+            shutil.rmtree(folder / "whole")
+
+
+def times(data: st.DataObject, n: int, form: Callable[[Rows], Rows]) -> list[Any]:
+    drawn = data.draw(st.lists(st.integers(NOW - 3 * DAY, NOW + 2 * DAY), min_size=n, max_size=n))
+    odd = data.draw(st.lists(st.sampled_from([False, False, False, True]), min_size=n, max_size=n))
+    formed = [row["ts"] for row in form([{"ts": ts} for ts in drawn])]
+    return [(None if i % 2 else "never") if is_odd else ts for i, (ts, is_odd) in enumerate(zip(formed, odd, strict=True))]
+
+
+def test_a_duplicate_of_a_row_that_is_not_read_again_is_found(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    extract(database, tmp_path / "first")
+    add(database, [log(30)[-1] | {"event_id": "e0"}])
+    new, report = extract(database, tmp_path / "second", tmp_path / "first")
+    assert report.extraction.since is not None
+    assert report.rejected["events"] == {"duplicate key": 1}
+    assert_frame_equal(new.rejected, extract(database, tmp_path / "whole")[0].rejected)
