@@ -1,17 +1,17 @@
 # Two commands for a person: `make demo` and `make test`. Both need only Python 3.11+ and make; `make test` also needs
-# Java 17+ and Maven (a real Neo4j), which it installs itself where apt-get may.
+# Java 17+ and Maven (a real Neo4j) and a MariaDB server, which it installs itself where apt-get may.
 
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test lint types unit java install clean
+.PHONY: demo test lint types unit java mariadb install clean
 
 demo: install
 	$(BIN)/kg-recall demo
 
-test: install java lint types unit
+test: install java mariadb lint types unit
 
 install: $(STAMP)
 
@@ -23,6 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 java:
 	@bash tests/real/need_java.sh
+
+mariadb:
+	@bash tests/real/need_mariadb.sh
 
 lint:
 	$(BIN)/ruff check .

@@ -131,9 +131,15 @@ def plain_errors(doing: str, url: sa.URL) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        raise plain_line(doing, url, str(error.orig) or type(error.orig).__name__) from None
+        raise plain_line(doing, url, message_of(error)) from None
     except StreamError as error:
         raise plain_line(doing, url, str(error)) from None
+
+
+def message_of(error: sa.exc.DBAPIError) -> str:
+    """First line of what the database itself says; MariaDB's driver gives a number and a text."""
+    reason = error.orig.args[1] if error.orig is not None and len(error.orig.args) == 2 else error.orig
+    return next((line.strip() for line in str(reason).splitlines() if line.strip()), type(error.orig).__name__)
 
 
 def plain_line(doing: str, url: sa.URL, message: str) -> UserError:

@@ -9,10 +9,16 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import LONGTEXT
 
+from etl.connection import message_of
 from etl.errors import UserError
 
 ROWS_PER_INSERT = 50_000
+PARTIAL = "kg_recall_partial_"
+"""Begins the names of tables that are being filled on a server that commits at every CREATE TABLE."""
+TEXT = sa.Text().with_variant(LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+"""Text of any length and any character; `a` and `A` are two ids."""
 
 
 def parse_url(url: str) -> sa.URL:
@@ -40,7 +46,7 @@ def sqlite_file(url: sa.URL) -> Path | None:
 def write_tables(url: str, tables: Mapping[str, pl.DataFrame]) -> None:
     """Create every table of `tables` at `url` and fill it, whole or not at all.
 
-    A SQLite database is written beside its final name and renamed; a server gets one transaction.
+    A SQLite database is written beside its final name and renamed, and so are the tables of MariaDB; PostgreSQL gets one transaction.
 
     Raises:
         UserError: the database already holds tables, or cannot be reached or written.
@@ -72,7 +78,24 @@ def _write_server(url: sa.URL, tables: Mapping[str, pl.DataFrame]) -> None:
     with _named_errors(url):
         _refuse_filled(url, sorted(set(tables) & set(_table_names(url))))
         with _connect(url) as connection:
-            _fill(connection, tables)
+            if connection.dialect.name in ("mysql", "mariadb"):
+                _fill_and_rename(connection, tables)
+            else:
+                _fill(connection, tables)
+
+
+def _fill_and_rename(connection: sa.Connection, tables: Mapping[str, pl.DataFrame]) -> None:
+    """All tables under other names, then all renamed by one statement; what a killed writer left is removed first."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    names = {quote(name): quote(PARTIAL + name) for name in tables}
+    drop = f"DROP TABLE IF EXISTS {', '.join(names.values())}"
+    connection.exec_driver_sql(drop)
+    try:
+        _fill(connection, {PARTIAL + name: frame for name, frame in tables.items()})
+        connection.exec_driver_sql("RENAME TABLE " + ", ".join(f"{partial} TO {name}" for name, partial in names.items()))
+    except BaseException:
+        connection.exec_driver_sql(drop)
+        raise
 
 
 def _refuse_filled(url: sa.URL, names: list[str]) -> None:
@@ -103,8 +126,9 @@ def _named_errors(url: sa.URL) -> Iterator[None]:
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise UserError(f"no driver for {where} ({error}): use sqlite, postgresql+psycopg or mysql+pymysql") from None
     except sa.exc.DBAPIError as error:
-        cause = str(error.orig).strip().splitlines()[0]
-        raise UserError(f"cannot write {where}: {cause}; check that the server runs or the file is a database you may write") from None
+        raise UserError(
+            f"cannot write {where}: {message_of(error)}; check that the server runs or the file is a database you may write"
+        ) from None
     except OSError as error:
         raise UserError(f"cannot write {where}: {error.strerror or error}; name a place you may write to") from None
 
@@ -127,5 +151,5 @@ def _sql_type(dtype: pl.DataType) -> sa.types.TypeEngine[Any]:
     if dtype.is_float():
         return sa.Double()
     if dtype in (pl.String, pl.Null):
-        return sa.Text()
+        return TEXT
     raise TypeError(f"no SQL type for a column of {dtype}")
