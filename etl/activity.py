@@ -136,7 +136,7 @@ def _fill(
             row[_PLAYS + 3] += brief[listen]
         for hour in range(24):
             row[_PLAYS + 1] |= hours[hour] << hour
-        cuts = _acts(row, kind[low:high], ts[low:high], scene[low:high], left[low:high], len(at), pause, search)
+        cuts = _acts(row, kind[low:high], ts[low:high], scene[low:high], heard[low:high], left[low:high], len(at), pause, search)
         row[_SONGS], row[_SONGS + 1], row[_SONGS + 3] = _loops(item[at])
         row[_SONGS + 2] = _most(artist[at])
         _stretches(row, ts[at] % DAY, item[at], cuts)
@@ -148,6 +148,7 @@ def _acts(
     kind: npt.NDArray[np.int8],
     ts: Ints,
     scene: npt.NDArray[np.int16],
+    heard: npt.NDArray[np.int32],
     left: Mask,
     n_listens: int,
     pause: int,
@@ -160,7 +161,7 @@ def _acts(
         if kind[at] == LISTEN:
             searched = search >= 0 and scene[at] == search
             moved = before >= 0 and scene[at] >= 0 and scene[before] >= 0 and scene[at] != scene[before]
-            cuts[listen] = touched or searched or moved or (before >= 0 and ts[at] - ts[before] > pause)
+            cuts[listen] = touched or searched or moved or (before >= 0 and ts[at] - ts[before] - heard[before] > pause)
             row[_CLICKS] += searched
             row[_CLICKS + 3] += left[at]
             row[_CLICKS + 4] += moved

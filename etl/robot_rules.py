@@ -16,8 +16,9 @@ class RobotRules:
     the listener is unknown, so no rule names an hour of the day.
     """
 
-    pause: int = 1_800
-    """Seconds: a longer pause between two listens ends a stretch of playback (the session gap: somebody pressed play again)."""
+    pause: int = 900
+    """Seconds of silence that end a stretch of playback: a player goes from song to song, after a quarter of an hour somebody pressed
+    play again. Counted from the end of a listen, and from its beginning where its length is unknown."""
     left_share: float = 0.8
     """A song left before this share of it was moved on by hand."""
     expected_acts: float = 5.0

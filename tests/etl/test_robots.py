@@ -125,7 +125,8 @@ def test_a_touch_of_any_kind_ends_a_stretch() -> None:
         assert found(plays(0, 3 * HOUR, 7, list(range(50))), acts(0, [6 * HOUR + 30], behaviour)) == {}
     assert found(plays(0, 3 * HOUR, 3, list(range(50))), plays(0, 6 * HOUR, 4, list(range(50)), ms=60_000)) == {}
     assert found(plays(0, 3 * HOUR, 3.5, [1, 2, 3], scene=1), plays(0, 6 * HOUR + HOUR // 2, 3.5, [1, 2, 3], scene=2)) == {}
-    assert found(plays(0, 3 * HOUR, 3, [1, 2]), plays(0, 6 * HOUR + 1_900, 3, [1, 2])) == {}
+    assert found(plays(0, 3 * HOUR, 3, [1, 2]), plays(0, 6 * HOUR + 901, 3, [1, 2])) == {}
+    assert list(found(plays(0, 3 * HOUR, 3, [1, 2]), plays(0, 6 * HOUR + 899, 3, [1, 2]))) == [0]
     searched = plays(0, 6 * HOUR, 0.2, [9], scene=4)
     assert found(plays(0, 3 * HOUR, 3, [1, 2], scene=4), searched, plays(0, 6 * HOUR + 720, 3, [1, 2]), search=4) == {}
 

@@ -1,0 +1,172 @@
+"""Robots and background playback found in simulated services whose truth is known: precision and recall, by plays and by accounts.
+
+Each world is simulated, read back plainly, and handed to the search day by day, as the lake does. The truth file is opened only to score.
+
+Usage: python benchmarks/robots.py [--preset robots] [--seeds 0 1 2] [--songs 1500] [--users 400] [--days 30]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.activity import DAY, activity, artist_codes
+from etl.behaviours import NAMES, PLAYED, Behaviour
+from etl.events import Events
+from etl.listens import derive_listens
+from etl.robot_rules import RobotRules
+from etl.robots import find_robots
+from etl.rules import CleaningRules
+from etl.simulation.service import run_simulation
+from etl.simulation.settings import SimulationSettings
+
+Mask = npt.NDArray[np.bool_]
+
+
+class World(NamedTuple):
+    """A simulated source as columns, and its truth."""
+
+    events: Events
+    duration_ms: npt.NDArray[np.int64]
+    artist: npt.NDArray[np.int32]
+    search: int
+    is_robot: Mask
+    """`[n_events]`; derived events share the truth of their play."""
+    user_ids: pl.Series
+
+
+class Score(NamedTuple):
+    """How well a mask of what was flagged meets a mask of what should be."""
+
+    found: int
+    true: int
+    both: int
+
+    @classmethod
+    def of(cls, found: Mask, true: Mask) -> Score:
+        """Score of two masks of one length."""
+        return cls(int(found.sum()), int(true.sum()), int((found & true).sum()))
+
+    def cells(self) -> str:
+        """Precision, recall and the three counts as cells of a Markdown row."""
+        precision = self.both / self.found if self.found else float("nan")
+        recall = self.both / self.true if self.true else float("nan")
+        return f"{precision:.4f} | {recall:.4f} | {self.true:,} | {self.found:,} | {self.both:,}"
+
+
+def simulated(settings: SimulationSettings, folder: Path) -> World:
+    """Simulate into `folder` and read the tables back."""
+    run_simulation(settings, f"sqlite:///{folder / 'music.db'}", folder / "truth.parquet")
+    with closing(sqlite3.connect(folder / "music.db")) as database:
+        events = pl.read_database(
+            "SELECT event_id, user_id, item_id, item_kind, behaviour, ts, scene, play_ms FROM events", database, infer_schema_length=None
+        )
+        songs = pl.read_database("SELECT song_id, duration_ms FROM songs ORDER BY song_id", database, infer_schema_length=None)
+        singers = pl.read_database("SELECT song_id, min(artist_id) AS artist FROM song_artists GROUP BY song_id", database)
+    truth = pl.read_parquet(folder / "truth.parquet").select("event_id", "is_robot")
+    events = events.join(truth, on="event_id", how="left").sort("ts", "event_id")
+    songs = songs.join(singers, on="song_id", how="left").sort("song_id")
+    return _coded(events, songs)
+
+
+def _coded(events: pl.DataFrame, songs: pl.DataFrame) -> World:
+    user_ids = events["user_id"].unique().sort()
+    scenes = events["scene"].drop_nulls().unique().sort()
+    # Only songs have lengths; every other item gets a number beyond them.
+    item = pl.when(pl.col("item_kind") == "song").then(_place("item_id", songs["song_id"])).otherwise(songs.height)
+    coded = events.with_columns(
+        user=_place("user_id", user_ids),
+        item=item,
+        scene=_place("scene", scenes).fill_null(-1),
+        code=_place("behaviour", pl.Series(NAMES)),
+        robot=pl.col("is_robot").fill_null(False).cast(pl.Boolean),
+    )
+    n = coded.height
+    plain = Events(
+        coded["user"].to_numpy().astype(np.int32), coded["item"].to_numpy().astype(np.int32), coded["code"].to_numpy().astype(np.int8),
+        coded["ts"].to_numpy().astype(np.int64), coded["scene"].to_numpy().astype(np.int16),
+        coded["play_ms"].fill_null(-1).to_numpy().astype(np.int32), np.full(n, -1, np.int8), np.ones(n, np.float32), np.arange(n),
+    )  # fmt: skip
+    duration = songs["duration_ms"].fill_null(0).to_numpy().astype(np.int64)
+    whole = derive_listens(plain, duration, CleaningRules())
+    search = scenes.to_list().index("search") if "search" in scenes else -1
+    return World(whole, duration, artist_codes(songs), search, coded["robot"].to_numpy()[whole.source], user_ids)
+
+
+def _place(column: str, names: pl.Series) -> pl.Expr:
+    return pl.col(column).replace_strict(names, pl.Series(range(len(names)), dtype=pl.Int64), default=None)
+
+
+def sought(world: World, rules: RobotRules) -> pl.DataFrame:
+    """The verdicts on a world, its events handed over day by day."""
+    events = world.events
+    days = np.append(np.flatnonzero(np.diff(events.ts // DAY, prepend=-1)), len(events))
+    parts = [
+        activity(events.take(slice(start, end)), world.duration_ms, world.artist, rules, search=world.search)
+        for start, end in pairwise(days)
+    ]
+    return find_robots(pl.concat(parts), rules)
+
+
+def flagged(events: Events, verdicts: pl.DataFrame) -> Mask:
+    """`[n_events]` whether a verdict holds an event."""
+    rows = pl.DataFrame({"user": events.user, "ts": events.ts}).with_row_index("row")
+    held = rows.join(verdicts.select("user", "since", "until"), on="user").filter(pl.col("ts").is_between("since", "until"))
+    mask = np.zeros(len(events), dtype=bool)
+    mask[held["row"].unique().to_numpy()] = True
+    return mask
+
+
+def scores(world: World, verdicts: pl.DataFrame) -> dict[str, Score]:
+    """Precision and recall by plays and by accounts. A whole account is a robot if all its plays are; with some it has background."""
+    events = world.events
+    play = np.isin(events.behaviour, PLAYED) & (events.behaviour == Behaviour.PLAY)
+    found, true, user = flagged(events, verdicts)[play], world.is_robot[play], events.user[play]
+    n_users = len(world.user_ids)
+    plays, robot_plays = np.bincount(user, minlength=n_users), np.bincount(user, weights=true, minlength=n_users)
+    whole, some = (robot_plays == plays) & (plays > 0), (robot_plays > 0) & (robot_plays < plays)
+    of_kind = {kind: np.isin(np.arange(n_users), verdicts.filter(pl.col("kind") == kind)["user"]) for kind in ("robot", "background")}
+    return {
+        "plays, all": Score.of(found, true),
+        "plays of whole accounts": Score.of(found & (whole | of_kind["robot"])[user], true & whole[user]),
+        "plays of background": Score.of(found & ~(whole | of_kind["robot"])[user], true & some[user]),
+        "accounts, robots": Score.of(of_kind["robot"], whole),
+        "accounts with background": Score.of(of_kind["background"], some),
+    }
+
+
+def main() -> None:
+    """Print one Markdown row a world and slice."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="robots")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--songs", type=int, default=1_500)
+    parser.add_argument("--users", type=int, default=400)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--reasons", action="store_true", help="list the verdicts too")
+    options = parser.parse_args()
+    print("| preset | seed | what | precision | recall | true | found | both |\n|---|---|---|---|---|---|---|---|")
+    for seed in options.seeds:
+        settings = SimulationSettings(options.songs, options.users, options.days, seed, options.preset)
+        with TemporaryDirectory() as folder:
+            world = simulated(settings, Path(folder))
+        verdicts = sought(world, RobotRules())
+        for what, score in scores(world, verdicts).items():
+            print(f"| {options.preset} | {seed} | {what} | {score.cells()} |")
+        if options.reasons:
+            named = verdicts.with_columns(user_id=world.user_ids.gather(verdicts["user"].to_list()))
+            for row in named.select("user_id", "kind", "since", "until", "reason").iter_rows():
+                print("-", *row)
+
+
+if __name__ == "__main__":
+    main()
