@@ -51,8 +51,8 @@ def session_starts(
     act: Mask | None = None,
     part: Part | None = None,
     clock: bool = True,
-) -> tuple[Mask, npt.NDArray[np.int16]]:
-    """Which events begin a session, and the scene of the session that each is in.
+) -> Mask:
+    """Which events begin a session.
 
     A second is one moment: no session begins inside it, and the order of its events says nothing. A moment whose events name no
     scene, or several, has no scene of its own, and only a known scene can differ from the session's. So the sessions are the fewest
@@ -69,8 +69,21 @@ def session_starts(
         clock: False where times give order only: `gap` and `max_duration` are off.
 
     Returns:
-        `[n]` true at the first event of each session; and `[n]` the session's scene so far, -1 unknown.
+        `[n]` true at the first event of each session.
     """
+    return _cut(user, ts, scene, act, part, rules, clock)[0]
+
+
+def _cut(
+    user: npt.NDArray[np.int32],
+    ts: Times,
+    scene: npt.NDArray[np.int16],
+    act: Mask | None,
+    part: Part | None,
+    rules: SessionRules,
+    clock: bool,
+) -> tuple[Mask, npt.NDArray[np.int16]]:
+    """`session_starts`, and `[n]` the scene so far of the session that each event is in, -1 unknown."""
     gap = rules.gap if clock and rules.gap else OFF
     duration = rules.max_duration if clock and rules.max_duration else OFF
     acts = np.ones(len(user), dtype=np.bool_) if act is None else act
@@ -163,14 +176,14 @@ class Sessions:
                 time t; the sessions of either side are then those of its events alone.
         """
         rows, user_offsets = rows_by_user(events.user, n_users)
-        starts, scene = session_starts(
+        starts, scene = _cut(
             np.repeat(np.arange(n_users, dtype=np.int32), np.diff(user_offsets)),
             events.ts[rows],
             events.scene[rows],
+            events.behaviour[rows] != Behaviour.EXPOSURE,
+            None if part is None else part[rows],
             rules,
-            act=events.behaviour[rows] != Behaviour.EXPOSURE,
-            part=None if part is None else part[rows],
-            clock=clock,
+            clock,
         )
         return _table(events, rows, user_offsets, starts, scene)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from etl.behaviours import Behaviour
 from etl.errors import UserError
 from etl.events import Events
-from etl.sessions import SessionRules, Sessions
+from etl.sessions import SessionRules, Sessions, session_starts
 
 N_USERS = 3
 RULES = SessionRules(scene_change=True, max_duration=60, gap=20)
@@ -149,3 +149,11 @@ def test_a_session_that_crosses_the_split_is_named() -> None:
 def test_a_cut_inside_a_second_holds() -> None:
     events = log([(0, 5, 1, 2), (0, 5, 1, 2), (0, 5, 1, 2)])
     assert Sessions.of(events, RULES, 1, part=np.array([0, 0, 1])).of_event.tolist() == [0, 0, 1]
+
+
+def test_starts_of_sorted_columns_are_those_of_the_table() -> None:
+    events = log([(0, 0, 1, 2), (0, 10, 2, 2), (0, 40, 2, 2), (1, 0, -1, 2), (1, 5, -1, 2)])
+    order = np.lexsort((events.ts, events.user))
+    starts = session_starts(events.user[order], events.ts[order], events.scene[order], RULES)
+    assert starts.tolist() == [True, True, True, True, False]
+    assert np.sum(starts) == len(Sessions.of(events, RULES, N_USERS))
