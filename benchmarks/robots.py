@@ -2,7 +2,8 @@
 
 Each world is simulated, read back plainly, and handed to the search day by day, as the lake does. The truth file is opened only to score.
 
-Usage: python benchmarks/robots.py [--preset robots] [--seeds 0 1 2] [--songs 1500] [--users 400] [--days 30]
+Usage: python benchmarks/robots.py [--preset robots] [--seeds 0 1 2] [--songs 1500] [--users 400] [--days 30] [--verdicts]
+       python benchmarks/robots.py --real music.db
 """
 
 from __future__ import annotations
@@ -56,33 +57,45 @@ class Score(NamedTuple):
         """Score of two masks of one length."""
         return cls(int(found.sum()), int(true.sum()), int((found & true).sum()))
 
-    def cells(self) -> str:
-        """Precision, recall and the three counts as cells of a Markdown row."""
-        precision = self.both / self.found if self.found else float("nan")
-        recall = self.both / self.true if self.true else float("nan")
-        return f"{precision:.4f} | {recall:.4f} | {self.true:,} | {self.found:,} | {self.both:,}"
+    def row(self) -> dict[str, float]:
+        """Precision, recall and the three counts by name."""
+        precision = round(self.both / self.found, 4) if self.found else float("nan")
+        recall = round(self.both / self.true, 4) if self.true else float("nan")
+        return {"precision": precision, "recall": recall, "true": self.true, "found": self.found, "both": self.both}
+
+
+COLUMNS = {"event_id": pl.String, "item_kind": pl.String, "scene": pl.String, "play_ms": pl.Int64, "is_robot": pl.Boolean}
+"""What a source may lack, or only the truth has."""
 
 
 def simulated(settings: SimulationSettings, folder: Path) -> World:
     """Simulate into `folder` and read the tables back."""
     run_simulation(settings, f"sqlite:///{folder / 'music.db'}", folder / "truth.parquet")
-    with closing(sqlite3.connect(folder / "music.db")) as database:
-        events = pl.read_database(
-            "SELECT event_id, user_id, item_id, item_kind, behaviour, ts, scene, play_ms FROM events", database, infer_schema_length=None
-        )
-        songs = pl.read_database("SELECT song_id, duration_ms FROM songs ORDER BY song_id", database, infer_schema_length=None)
+    return read(folder / "music.db", pl.read_parquet(folder / "truth.parquet").select("event_id", "is_robot"))
+
+
+def read(path: Path, truth: pl.DataFrame | None = None) -> World:
+    """The source at `path` (SQLite), each row once, with the truth of its events."""
+    with closing(sqlite3.connect(path)) as database:
+        events = pl.read_database("SELECT * FROM events", database, infer_schema_length=None).unique(maintain_order=True)
+        songs = pl.read_database("SELECT * FROM songs", database, infer_schema_length=None)
         singers = pl.read_database("SELECT song_id, min(artist_id) AS artist FROM song_artists GROUP BY song_id", database)
-    truth = pl.read_parquet(folder / "truth.parquet").select("event_id", "is_robot")
-    events = events.join(truth, on="event_id", how="left").sort("ts", "event_id")
-    songs = songs.join(singers, on="song_id", how="left").sort("song_id")
-    return _coded(events, songs)
+    if truth is not None:
+        events = events.join(truth, on="event_id", how="left", maintain_order="left")
+    lacking = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in COLUMNS.items() if name not in events.columns]
+    if "duration_ms" not in songs.columns:
+        songs = songs.with_columns(duration_ms=pl.lit(None, dtype=pl.Int64))
+    return _coded(
+        events.with_columns(lacking).sort("ts", "event_id", maintain_order=True),
+        songs.join(singers, on="song_id", how="left").sort("song_id"),
+    )
 
 
 def _coded(events: pl.DataFrame, songs: pl.DataFrame) -> World:
     user_ids = events["user_id"].unique().sort()
     scenes = events["scene"].drop_nulls().unique().sort()
     # Only songs have lengths; every other item gets a number beyond them.
-    item = pl.when(pl.col("item_kind") == "song").then(_place("item_id", songs["song_id"])).otherwise(songs.height)
+    item = pl.when(pl.col("item_kind").fill_null("song") == "song").then(_place("item_id", songs["song_id"])).otherwise(songs.height)
     coded = events.with_columns(
         user=_place("user_id", user_ids),
         item=item,
@@ -144,28 +157,66 @@ def scores(world: World, verdicts: pl.DataFrame) -> dict[str, Score]:
     }
 
 
+def described(world: World, verdicts: pl.DataFrame) -> pl.DataFrame:
+    """What a person needs to judge the verdicts: when, why, how even the playback is, how narrow, and what else the account played."""
+    events = world.events
+    artist = np.append(world.artist, np.int32(-1))[np.minimum(events.item, len(world.artist))]
+    log = pl.DataFrame({"user": events.user, "ts": events.ts, "song": events.item, "artist": artist})
+    log = log.filter(pl.Series(events.behaviour == Behaviour.PLAY))
+    of_user = log.group_by("user").agg(account=pl.len())
+    held = log.join(verdicts, on="user").filter(pl.col("ts").is_between("since", "until")).sort("user", "ts")
+    gap = pl.col("ts").diff()
+    facts = held.group_by("user", "since", "until", "kind", "reason").agg(
+        plays=pl.len(),
+        songs=pl.col("song").n_unique(),
+        artists=pl.col("artist").n_unique(),
+        top_song=pl.col("song").unique_counts().max(),
+        gap_median=gap.median(),
+        gap_p95=gap.quantile(0.95),
+    )
+    return (
+        facts.join(of_user, on="user")
+        .sort("user", "since")
+        .with_columns(
+            user=world.user_ids.gather(facts.sort("user", "since")["user"].to_list()),
+            since=pl.from_epoch("since").dt.strftime("%F %H:%M"),
+            until=pl.from_epoch("until").dt.strftime("%F %H:%M"),
+        )
+    )
+
+
+def print_table(frame: pl.DataFrame) -> None:
+    """Print a frame as Markdown."""
+    print("|", " | ".join(frame.columns), "|\n|" + "---|" * frame.width)
+    for row in frame.iter_rows():
+        print("|", *(f"{value} |" for value in row))
+
+
 def main() -> None:
-    """Print one Markdown row a world and slice."""
+    """Print the verdicts on a real source, or one Markdown row a simulated world and slice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="robots")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--songs", type=int, default=1_500)
     parser.add_argument("--users", type=int, default=400)
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--reasons", action="store_true", help="list the verdicts too")
+    parser.add_argument("--verdicts", action="store_true", help="list the verdicts too")
+    parser.add_argument("--real", type=Path, metavar="FILE", help="a SQLite source: list the verdicts on it instead")
     options = parser.parse_args()
-    print("| preset | seed | what | precision | recall | true | found | both |\n|---|---|---|---|---|---|---|---|")
+    if options.real:
+        world = read(options.real)
+        print_table(described(world, sought(world, RobotRules())))
+        return
+    rows = []
     for seed in options.seeds:
         settings = SimulationSettings(options.songs, options.users, options.days, seed, options.preset)
         with TemporaryDirectory() as folder:
             world = simulated(settings, Path(folder))
         verdicts = sought(world, RobotRules())
-        for what, score in scores(world, verdicts).items():
-            print(f"| {options.preset} | {seed} | {what} | {score.cells()} |")
-        if options.reasons:
-            named = verdicts.with_columns(user_id=world.user_ids.gather(verdicts["user"].to_list()))
-            for row in named.select("user_id", "kind", "since", "until", "reason").iter_rows():
-                print("-", *row)
+        rows += [{"preset": options.preset, "seed": seed, "what": what} | score.row() for what, score in scores(world, verdicts).items()]
+        if options.verdicts:
+            print_table(described(world, verdicts))
+    print_table(pl.DataFrame(rows))
 
 
 if __name__ == "__main__":
