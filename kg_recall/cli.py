@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from etl.errors import UserError
-from kg_recall.commands import flow, graph, profile, recommend, sources
+from kg_recall.commands import flow, graph, init, profile, recommend, sources
 from kg_recall.errors import SECRETS, disk_full, is_disk_full, one_line
 from kg_recall.logs import log, log_path
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 for command in (
     sources.demo,
+    init.init,
     flow.run,
     flow.etl,
     flow.graph,

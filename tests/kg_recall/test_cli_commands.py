@@ -10,7 +10,7 @@ from tiny_workspace import StandIn, with_graph, with_models
 
 from kg_recall.cli import invoke
 
-COMMANDS = "demo run etl graph embed train evaluate recommend batch cypher path simulate import"
+COMMANDS = "demo init run etl graph embed train evaluate recommend batch cypher path simulate import"
 DRAMA = "MATCH (a:Artist)<-[:SUNG_BY]-(:Song)-[:SOUNDTRACK_OF]->(d:Drama {name: 'The Long Tide'}) RETURN a.name AS artist ORDER BY a.key"
 
 
@@ -36,7 +36,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(command in text for command in COMMANDS.split())
-    assert not any(later in text for later in ("explore", "forget", "refresh", "init "))
+    assert not any(later in text for later in ("explore", "forget", "refresh"))
 
 
 def test_recommend_prints_one_line_an_item(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,219 @@
+"""A look at every table of a database: keys, types, how many rows, and its first rows. Cheap whatever a table's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from etl.connection import make_engine, open_snapshot, plain_errors, sqlite_path
+from etl.errors import UserError
+from etl.inspection.shapes import Shape
+from etl.inspection.words import concepts
+from etl.raw_columns import concat_chunks, frame_of_rows
+
+SAMPLE_ROWS: Final = 300
+COUNTED_ROWS: Final = 1_000_000
+"""Tables are counted up to here; of a larger one the server's own estimate is told."""
+SYSTEM_SCHEMAS: Final = ("information_schema", "pg_catalog", "pg_toast", "mysql", "performance_schema", "sys")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class FoundColumn:
+    """One column of the database."""
+
+    name: str
+    sql_type: sa.types.TypeEngine[Any] = field(repr=False)
+    values: tuple[Any, ...] = field(repr=False)
+    """Sampled values as the driver gives them, without nulls."""
+    shape: Shape = field(repr=False)
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """What its name says."""
+        return concepts(self.name)
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """One table or view of the database with its first rows."""
+
+    schema: str | None
+    name: str
+    columns: dict[str, FoundColumn]
+    primary: tuple[str, ...]
+    unique: frozenset[str]
+    """Columns that are unique alone, by a constraint or an index."""
+    foreign: dict[str, tuple[str | None, str, str]]
+    """Column → schema, table, column that a declared foreign key of one column names."""
+    rows: int
+    exact: bool
+    """False where `rows` is an estimate."""
+    view: bool
+    sample: tuple[tuple[Any, ...], ...] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """Its name, behind its schema where that is not the default one."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """What its name says."""
+        return concepts(self.name)
+
+    @property
+    def counted(self) -> str:
+        """Number of its rows, in words."""
+        return f"{'' if self.exact else 'about '}{self.rows:,} row{'' if self.rows == 1 else 's'}"
+
+    @property
+    def clause(self) -> sa.TableClause:
+        """The table for use in a query."""
+        return sa.table(self.name, *(sa.column(column.name, column.sql_type) for column in self.columns.values()), schema=self.schema)
+
+    def key(self) -> FoundColumn | None:
+        """The one column that names its rows: the primary key, or else one named like an id whose sampled values all differ."""
+        if len(self.primary) == 1:
+            return self.columns[self.primary[0]]
+        if self.primary:
+            return None
+        own = ({"id"}, {"id", *self.concepts})
+        named = (column for column in self.columns.values() if column.name not in self.foreign)
+        named = (column for column in named if column.name in self.unique or set(column.concepts) in own)
+        return next((column for column in named if column.shape.distinct_share == 1 and column.shape.nulls == 0), None)
+
+
+class Survey:
+    """The tables of one open database."""
+
+    def __init__(self, connection: sa.Connection, url: sa.URL, progress: Progress | None = None) -> None:
+        self._connection = connection
+        self._url = url
+        self.tables = self._look(progress)
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """Dialect of the open connection."""
+        return self._connection.dialect
+
+    def contained(self, values: Sequence[Any], table: FoundTable, column: str) -> float:
+        """Share of the different `values` that `column` of `table` holds."""
+        wanted = list(dict.fromkeys(values))
+        own = table.clause.c[column]
+        query = sa.select(sa.func.count(own.distinct())).where(own.in_(wanted))
+        with plain_errors(f"cannot read `{table.label}` from", self._url):
+            return int(self._connection.execute(query).scalar_one()) / len(wanted)
+
+    def first_rows(self, statement: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and first rows of a SELECT; `UserError` where the database refuses it."""
+        text = f"SELECT * FROM (\n{statement}\n) proposed LIMIT {int(limit)}"
+        # A refusal ends the savepoint, not the snapshot.
+        with plain_errors("the proposed SELECT was refused by", self._url), self._connection.begin_nested():
+            result = self._connection.exec_driver_sql(text, execution_options={"no_parameters": True})
+            return list(result.keys()), [tuple(row) for row in result]
+
+    def _look(self, progress: Progress | None) -> list[FoundTable]:
+        inspector = sa.inspect(self._connection)
+        with plain_errors("cannot inspect", self._url):
+            names = [(schema, name, view) for schema in self._schemas(inspector) for name, view in _names(inspector, schema)]
+            found = []
+            for place, (schema, name, view) in enumerate(names):
+                found.append(self._look_at(inspector, schema, name, view))
+                if progress:
+                    progress(f"look at {name}", place + 1, len(names))
+        return found
+
+    def _schemas(self, inspector: sa.Inspector) -> list[str | None]:
+        """The default schema as None, then on PostgreSQL the others."""
+        if self.dialect.name != "postgresql":
+            return [None]
+        default = inspector.default_schema_name
+        others = (name for name in inspector.get_schema_names() if name != default and not name.startswith(("pg_", *SYSTEM_SCHEMAS)))
+        return [None, *sorted(others)]
+
+    def _look_at(self, inspector: sa.Inspector, schema: str | None, name: str, view: bool) -> FoundTable:
+        types = {str(column["name"]): column["type"] for column in inspector.get_columns(name, schema)}
+        clause = sa.table(name, *(sa.column(column) for column in types), schema=schema)
+        sample = [tuple(row) for row in self._connection.execute(sa.select(*clause.c).limit(SAMPLE_ROWS))] if types else []
+        rows, exact = self._count(clause)
+        return FoundTable(
+            schema,
+            name,
+            _columns(types, sample),
+            tuple(inspector.get_pk_constraint(name, schema)["constrained_columns"] or ()),
+            _unique(inspector, name, schema),
+            _foreign(inspector, name, schema),
+            rows,
+            exact,
+            view,
+            tuple(sample[:3]),
+        )
+
+    def _count(self, table: sa.TableClause) -> tuple[int, bool]:
+        first = sa.select(sa.literal(1)).select_from(table).limit(COUNTED_ROWS + 1).subquery()
+        counted = int(self._connection.execute(sa.select(sa.func.count()).select_from(first)).scalar_one())
+        if counted <= COUNTED_ROWS:
+            return counted, True
+        return max(counted, self._estimate(table)), False
+
+    def _estimate(self, table: sa.TableClause) -> int:
+        """The server's own idea of the size of a large table; 0 where it has none."""
+        full = self.dialect.identifier_preparer.format_table(table)
+        queries = {
+            "postgresql": sa.text("SELECT reltuples FROM pg_class WHERE oid = CAST(:full AS regclass)").bindparams(full=full),
+            "mysql": sa.text(
+                "SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = :name"
+            ).bindparams(name=table.name),
+        }
+        queries["mariadb"] = queries["mysql"]
+        query = queries.get(self.dialect.name)
+        return int(self._connection.execute(query).scalar() or 0) if query is not None else 0
+
+
+@contextmanager
+def open_survey(url: str, progress: Progress | None = None) -> Iterator[Survey]:
+    """The survey of the database at `url` (secrets filled in), in one read-only snapshot.
+
+    Raises:
+        UserError: the database is missing, is none, or refuses; in one line.
+    """
+    engine = make_engine(url)
+    database = sqlite_path(engine.url)
+    if database is not None and not database.is_file():
+        raise UserError(f"no database file at {database}: check --source")
+    with open_snapshot(engine) as (connection, _):
+        yield Survey(connection, engine.url, progress)
+
+
+def _names(inspector: sa.Inspector, schema: str | None) -> list[tuple[str, bool]]:
+    tables = [(name, False) for name in sorted(inspector.get_table_names(schema))]
+    return tables + [(name, True) for name in sorted(inspector.get_view_names(schema))]
+
+
+def _columns(types: dict[str, Any], sample: Sequence[tuple[Any, ...]]) -> dict[str, FoundColumn]:
+    names = list(types)
+    frame = concat_chunks([frame_of_rows(sample, names)] if sample else [], names)
+    by_column = dict(zip(names, zip(*sample, strict=True), strict=True)) if sample else dict.fromkeys(names, ())
+    return {
+        name: FoundColumn(name, types[name], tuple(v for v in by_column[name] if v is not None), Shape.of(frame[name], types[name]))
+        for name in names
+    }
+
+
+def _unique(inspector: sa.Inspector, name: str, schema: str | None) -> frozenset[str]:
+    indexes = [index["column_names"] for index in inspector.get_indexes(name, schema) if index["unique"]]
+    constraints = [constraint["column_names"] for constraint in inspector.get_unique_constraints(name, schema)]
+    return frozenset(str(columns[0]) for columns in [*indexes, *constraints] if len(columns) == 1)
+
+
+def _foreign(inspector: sa.Inspector, name: str, schema: str | None) -> dict[str, tuple[str | None, str, str]]:
+    return {
+        key["constrained_columns"][0]: (key["referred_schema"], key["referred_table"], key["referred_columns"][0])
+        for key in inspector.get_foreign_keys(name, schema)
+        if len(key["constrained_columns"]) == 1 and key["referred_columns"]
+    }
