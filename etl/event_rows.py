@@ -63,6 +63,8 @@ def play_shares(item: npt.NDArray[np.int32], play_ms: npt.NDArray[np.int32], dur
         duration_ms: `[n_songs]` milliseconds, 0 or less where unknown.
     """
     duration = np.append(duration_ms, 0)[np.minimum(item, len(duration_ms))].astype(np.float32)
-    heard = np.where(play_ms >= 0, play_ms, np.nan).astype(np.float32)
-    shares: npt.NDArray[np.float32] = heard / np.where(duration > 0, duration, np.float32(np.nan))
+    duration[duration <= 0] = np.nan
+    heard = play_ms.astype(np.float32)
+    heard[play_ms < 0] = np.nan
+    shares: npt.NDArray[np.float32] = heard / duration
     return shares
