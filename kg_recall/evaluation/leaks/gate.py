@@ -14,7 +14,7 @@ from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.evaluation.leaks import counts, examples, lists, log, parts
 from kg_recall.evaluation.leaks.finding import Finding
 from kg_recall.evaluation.metrics import Judged
-from kg_recall.evaluation.split import TEST, VALID, SplitKind
+from kg_recall.evaluation.split import TEST, TRAIN, VALID, SplitKind
 from kg_recall.evaluation.tally import Truth
 from kg_recall.moments import Moments
 from ranking.ranker import Examples
@@ -50,10 +50,17 @@ def of_snapshot(moments: Moments, snapshot: Snapshot, part: int) -> Found:
     """What is known where `part` ends."""
     yield parts.no_event_after_the_split(snapshot.events, moments.events, moments.split, part)
     yield log.no_derived_event_without_its_play(snapshot.events, moments.lake.events)
-    yield parts.stands_at_the_split(snapshot, moments.events, moments.split, part)
+    yield parts.stands_at_the_split(snapshot, moment_after(moments, part))
     yield parts.no_fact_after_the_split(snapshot.projection, snapshot.now, ordinal=snapshot.ordinal)
     histories = BehaviourSequences.of(snapshot.events, snapshot.catalogue.n_users, *POSITIVE, n_songs=snapshot.catalogue.n_songs)
     yield log.sequence_order(histories, snapshot.events)
+
+
+def moment_after(moments: Moments, part: int) -> int:
+    """Unix seconds at which one stands once `part` has happened, whatever a snapshot says."""
+    if part == TEST or moments.split.ordinal:
+        return moments.now
+    return moments.split.valid_from if part == TRAIN else moments.split.test_from
 
 
 def of_cascade(moments: Moments, cascade: Cascade, part: int) -> Found:
@@ -62,7 +69,7 @@ def of_cascade(moments: Moments, cascade: Cascade, part: int) -> Found:
     popular = cascade.routes.get("popular")
     if isinstance(popular, PopularRoute):
         seen = moments.events.take(moments.split.seen(part))
-        yield counts.popularity_as_of_the_split(popular, seen, cascade.snapshot.now, ordinal=cascade.snapshot.ordinal)
+        yield counts.popularity_as_of_the_split(popular, seen, moment_after(moments, part), ordinal=moments.split.ordinal)
 
 
 def of_truth(moments: Moments, truth: Truth) -> Found:

@@ -51,7 +51,8 @@ def no_derived_event_without_its_play(events: Events, log: Events) -> str | None
         events: what a model sees.
         log: the whole log.
     """
-    follows = log.source[1:] == log.source[:-1]
+    # The same behaviour twice is a duplicate, and another check's.
+    follows = (log.source[1:] == log.source[:-1]) & (log.behaviour[1:] != log.behaviour[:-1])
     same = (log.user[1:] == log.user[:-1]) & (log.item[1:] == log.item[:-1]) & (log.ts[1:] == log.ts[:-1])
     row = first_true(follows & ~(same & np.isin(log.behaviour[1:], DERIVED)))
     if row is not None:
