@@ -46,6 +46,8 @@ def _column(name: str, values: tuple[Any, ...]) -> pl.Series:
 def _plain(column: pl.Series) -> pl.Series:
     """Only types that the lake keeps: integers, floats, text, times, lists of numbers."""
     dtype = column.dtype
+    if column.null_count() == len(column):
+        return column.cast(pl.Null)  # what type a column without values has, each database says in its own way
     if dtype == pl.Boolean or dtype.is_integer():
         return column.cast(pl.Int64, strict=False)
     if dtype.is_decimal() or dtype.is_float():
