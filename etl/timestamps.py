@@ -15,15 +15,23 @@ NUMBER: Final = r"^-?\d+(?:\.\d+)?$"
 FIRST_YEAR: Final = 1000
 LAST_YEAR: Final = 2999
 """Numbers from FIRST_YEAR to LAST_YEAR in a date column are years: as Unix seconds they would be minutes of 1970."""
+EARLIEST: Final = -62_135_596_800
+LATEST: Final = 253_402_300_799
+"""Unix seconds in which the years 1 and 9999 begin and end: what lies outside is no time, but milliseconds or a slip."""
 
 
 def unix_seconds(column: pl.Series, *, date: bool = False) -> pl.Series:
-    """Unix seconds of every value, Int64, null where there is none or it cannot be read.
+    """Unix seconds of every value, Int64, null where there is none, it cannot be read, or it is in no year from 1 to 9999.
 
     Args:
         column: integers or floats (Unix seconds), datetimes (naive ones are UTC), dates, or text of either kind.
         date: the column holds dates, so a number between 1000 and 2999 is a year.
     """
+    seconds = _seconds(column, date).alias("seconds").to_frame()
+    return seconds.select(pl.when(pl.col("seconds").is_between(EARLIEST, LATEST)).then("seconds")).to_series().alias(column.name)
+
+
+def _seconds(column: pl.Series, date: bool) -> pl.Series:
     dtype = column.dtype
     if dtype == pl.String:
         return _of_text(column, date)

@@ -51,6 +51,12 @@ def test_sql_types() -> None:
     assert unix_seconds(pl.Series([[1], [2]])).to_list() == [None, None]
 
 
+def test_what_no_calendar_has_is_no_time() -> None:
+    values = pl.Series([-62_135_596_801, -62_135_596_800, 253_402_300_799, 253_402_300_800, 2**63 - 1])
+    assert unix_seconds(values).to_list() == [None, -62_135_596_800, 253_402_300_799, None, None]
+    assert unix_seconds(values.cast(pl.String)).to_list()[:4] == [None, -62_135_596_800, 253_402_300_799, None]
+
+
 def test_years() -> None:
     assert years(pl.Series(["1994", "1994-05-05", "x", None])).to_list() == [1994, 1994, None, None]
     assert years(pl.Series([1994, None])).to_list() == [1994, None]
