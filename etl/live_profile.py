@@ -91,13 +91,13 @@ class LiveProfiles:
     def profiles(self, n_users: int, at: int | None = None) -> UserProfiles:
         """The profiles at `at` of users `0 .. n_users - 1`; raises as `user` does."""
         self._widen(n_users)
-        slots = slice(0, int(self._masses.used[0]))
-        user, value = self._masses.user[slots], self._masses.value[slots]
-        left = np.exp2(-(self._now(slice(None), at)[user] - self._masses.moment[slots]) / self._half_life)
+        slots = self._masses.taken
+        user, value = slots["user"], slots["value"]
+        left = np.exp2(-(self._now(slice(None), at)[user] - slots["moment"]) / self._half_life)
         order = np.lexsort((value, user))
         offsets = np.searchsorted(user[order], np.arange(n_users + 1)).astype(np.int64)
         kept = order[: offsets[-1]]
-        positive, negative = ((column[slots] * left)[kept] for column in (self._masses.positive, self._masses.negative))
+        positive, negative = ((slots[sign] * left)[kept] for sign in ("positive", "negative"))
         return UserProfiles(self.facets, offsets, value[kept], positive, negative)
 
     @property

@@ -1,7 +1,8 @@
 """Decaying masses in a hash table: what each user's acts have put on each facet value, every entry with its own moment.
 
-Entries fill columns of slots in the order in which they first appear. A table with open addressing and linear probing, never more
-than half full, finds the slot of a (user, value); a chain through the slots finds all of a user's.
+Entries fill slots in the order in which they first appear; a slot is one record, so that an update touches one place in memory. A table
+with open addressing and linear probing, never more than half full, finds the slot of a (user, value); a chain through the slots finds
+all of a user's.
 """
 
 from __future__ import annotations
@@ -11,25 +12,31 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from etl.user_profile import grown, jit
+from etl.event_rows import compiled
+from etl.user_profile import grown
 
 FREE: Final = -1
+MASS: Final = np.dtype(
+    [
+        ("user", np.int32),
+        ("value", np.int32),
+        ("positive", np.float64),
+        ("negative", np.float64),
+        ("moment", np.int64),
+        ("earlier", np.int64),
+    ]
+)
+"""One slot: `value` is an entity id; both masses are of `moment`, a Unix second or the number of the user's act; `earlier` is the slot that
+the user got before this one, `FREE` at the first."""
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Fibonacci hashing, Knuth, TAOCP 3, 6.4
 _HIGH: Final = np.uint64(32)
 
 
 class Masses(NamedTuple):
-    """Columns by slot `[capacity]`, and the table."""
+    """The slots, and the table."""
 
-    user: npt.NDArray[np.int32]
-    value: npt.NDArray[np.int32]
-    """Entity id."""
-    positive: npt.NDArray[np.float64]
-    negative: npt.NDArray[np.float64]
-    moment: npt.NDArray[np.int64]
-    """Unix second, or number of the user's act, that both masses are of."""
-    earlier: npt.NDArray[np.int32]
-    """The slot that the user got before this one; `FREE` at the first."""
+    slots: npt.NDArray[np.void]
+    """`[capacity]` of `MASS`."""
     table: npt.NDArray[np.int32]
     """`[2 * capacity]`, a power of two: slots, or `FREE`."""
     used: npt.NDArray[np.int64]
@@ -38,35 +45,22 @@ class Masses(NamedTuple):
     @classmethod
     def empty(cls, capacity: int) -> Masses:
         """No masses, and room for `capacity` (a power of two)."""
-        return cls(
-            user=np.empty(capacity, np.int32),
-            value=np.empty(capacity, np.int32),
-            positive=np.empty(capacity),
-            negative=np.empty(capacity),
-            moment=np.empty(capacity, np.int64),
-            earlier=np.empty(capacity, np.int32),
-            table=np.full(2 * capacity, FREE, np.int32),
-            used=np.zeros(1, np.int64),
-        )
+        return cls(np.empty(capacity, MASS), np.full(2 * capacity, FREE, np.int32), np.zeros(1, np.int64))
 
     @property
     def room(self) -> int:
         """Number of free slots."""
-        return int(len(self.user) - self.used[0])
+        return int(len(self.slots) - self.used[0])
+
+    @property
+    def taken(self) -> npt.NDArray[np.void]:
+        """`[used]` slots in use."""
+        return self.slots[: self.used[0]]
 
     def doubled(self) -> Masses:
         """The same slots with twice the capacity."""
-        size = 2 * len(self.user)
-        wider = Masses(
-            user=grown(self.user, size),
-            value=grown(self.value, size),
-            positive=grown(self.positive, size),
-            negative=grown(self.negative, size),
-            moment=grown(self.moment, size),
-            earlier=grown(self.earlier, size),
-            table=np.full(2 * size, FREE, np.int32),
-            used=self.used,
-        )
+        size = 2 * len(self.slots)
+        wider = Masses(grown(self.slots, size), np.full(2 * size, FREE, np.int32), self.used)
         _fill_table(wider)
         return wider
 
@@ -103,56 +97,59 @@ class Facts(NamedTuple):
     valid_from: npt.NDArray[np.int64]
 
 
-@jit
-def _place(table: Any, users: Any, values: Any, user: int, value: int) -> Any:
+@compiled
+def _place(table: Any, slots: Any, user: int, value: int) -> Any:
     """Where the slot of (user, value) stands in the table, or where it would go."""
     last = np.uint64(len(table) - 1)
     key = (np.uint64(user) << _HIGH | np.uint64(value)) * _MIXER
     place = (key >> _HIGH ^ key >> np.uint64(16)) & last
-    while table[place] != FREE and (users[table[place]] != user or values[table[place]] != value):
+    while table[place] != FREE and (slots[table[place]].user != user or slots[table[place]].value != value):
         place = (place + np.uint64(1)) & last
     return place
 
 
-@jit
+@compiled
 def _fill_table(masses: Any) -> None:
     for slot in range(masses.used[0]):
-        masses.table[_place(masses.table, masses.user, masses.value, masses.user[slot], masses.value[slot])] = slot
+        masses.table[_place(masses.table, masses.slots, masses.slots[slot].user, masses.slots[slot].value)] = slot
 
 
-@jit
+@compiled
 def _slot(masses: Any, acts: Any, user: int, value: int, moment: int) -> Any:
     """The slot of (user, value), a new one without mass if there was none."""
-    place = _place(masses.table, masses.user, masses.value, user, value)
+    place = _place(masses.table, masses.slots, user, value)
     slot = masses.table[place]
     if slot == FREE:
         slot = masses.used[0]
         masses.used[0] += 1
         masses.table[place] = slot
-        masses.user[slot], masses.value[slot], masses.moment[slot] = user, value, moment
-        masses.positive[slot] = masses.negative[slot] = 0.0
-        masses.earlier[slot], acts.latest[user] = acts.latest[user], slot
+        new = masses.slots[slot]
+        new.user, new.value, new.moment = user, value, moment
+        new.positive = 0.0
+        new.negative = 0.0
+        new.earlier = acts.latest[user]
+        acts.latest[user] = slot
     return slot
 
 
-@jit
+@compiled
 def _add(masses: Any, acts: Any, user: int, value: int, mass: float, moment: int, half_life: float) -> None:
-    slot = _slot(masses, acts, user, value, moment)
-    gap = moment - masses.moment[slot]
+    own = masses.slots[_slot(masses, acts, user, value, moment)]
+    gap = moment - own.moment
     if gap > 0:
         left = np.exp2(-gap / half_life)
-        masses.positive[slot] *= left
-        masses.negative[slot] *= left
-        masses.moment[slot] = moment
+        own.positive *= left
+        own.negative *= left
+        own.moment = moment
     elif gap < 0:
         mass *= np.exp2(gap / half_life)
     if mass > 0:
-        masses.positive[slot] += mass
+        own.positive += mass
     else:
-        masses.negative[slot] -= mass
+        own.negative -= mass
 
 
-@jit
+@compiled
 def take_act(
     masses: Any, acts: Any, facts: Any, user: int, item: int, mass: float, ts: int, source: int, half_life: float, ordinal: bool
 ) -> None:
@@ -177,7 +174,7 @@ def take_act(
             _add(masses, acts, user, facts.value[fact], mass * facts.weight[fact], moment, half_life)
 
 
-@jit
+@compiled
 def take_acts(
     masses: Any,
     acts: Any,
@@ -193,22 +190,23 @@ def take_acts(
     ordinal: bool,
 ) -> Any:
     """`take_act` of the rows from `row` on, for as long as there is room for `most` new slots; the first row not taken."""
-    while row < len(user) and len(masses.user) - masses.used[0] >= most:
+    while row < len(user) and len(masses.slots) - masses.used[0] >= most:
         take_act(masses, acts, facts, user[row], item[row], mass[row], ts[row], source[row], half_life, ordinal)
         row += 1
     return row
 
 
-@jit
+@compiled
 def read_user(masses: Any, latest: int, now: int, half_life: float) -> Any:
     """Values `[n]`, positive and negative mass at `now` of the user whose last slot is `latest`; newest value first."""
     n, slot = 0, latest
     while slot != FREE:
-        n, slot = n + 1, masses.earlier[slot]
+        n, slot = n + 1, masses.slots[slot].earlier
     value, positive, negative = np.empty(n, dtype=np.int32), np.empty(n), np.empty(n)
     slot = latest
     for place in range(n):
-        left = np.exp2(-(now - masses.moment[slot]) / half_life)
-        value[place], positive[place], negative[place] = masses.value[slot], masses.positive[slot] * left, masses.negative[slot] * left
-        slot = masses.earlier[slot]
+        own = masses.slots[slot]
+        left = np.exp2(-(now - own.moment) / half_life)
+        value[place], positive[place], negative[place] = own.value, own.positive * left, own.negative * left
+        slot = own.earlier
     return value, positive, negative

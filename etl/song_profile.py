@@ -8,15 +8,16 @@ a beta prior worth m observations, so that three full plays of three do not pass
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.behaviours import PLAYED, Behaviour
+from etl.behaviours import Behaviour
 from etl.catalogue import Catalogue
 from etl.errors import UserError
+from etl.event_rows import compiled, listens, rows_by_user
 from etl.events import Events
 from etl.facets import SongFacets
 from etl.lake import Lake
@@ -111,8 +112,8 @@ class SongProfiles:
         if at is not None and len(events) and events.ts.max() > at:
             raise ValueError(f"an event of {events.ts.max()} cannot be part of a profile of {at}")
         age = at - events.ts if at is not None else own_later_events(events.user, events.source, n_users)
-        of_song = np.flatnonzero(events.item < facets.n_songs)
-        heard = of_song[_each_play_once(events, of_song)]
+        is_song = events.item < facets.n_songs
+        of_song, heard = np.flatnonzero(is_song), np.flatnonzero(is_song & listens(events))
         counts = _counts(events, of_song, heard, n_users, facets.n_songs)
         columns = counts | _rates(counts, rules.prior) | _fame(events, heard, age, facets.n_songs, rules, ordinal=at is None)
         return cls(facets.timeless() if at is None else facets.as_of(at), pl.DataFrame(columns))
@@ -140,13 +141,6 @@ def _lists(values: pl.DataFrame, code: int, name: str, n_songs: int) -> pl.Serie
     return songs.join(told, on="song", how="left", maintain_order="left")[name].fill_null([])
 
 
-def _each_play_once(events: Events, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Places in `rows` of the plays; what is derived from a play follows it and shares its source."""
-    heard = np.flatnonzero(np.isin(events.behaviour[rows], PLAYED))
-    source = events.source[rows[heard]]
-    return heard[np.concatenate(([True], source[1:] != source[:-1]))[: len(heard)]]
-
-
 def _counts(events: Events, of_song: npt.NDArray[np.intp], heard: npt.NDArray[np.intp], n_users: int, n_songs: int) -> dict[str, Floats]:
     """`plays`, `listeners` and the columns of `COUNTED`, `[n_songs]` each, weighted by the events' `count`."""
     columns = {"plays": _sum(events, heard, n_songs), "listeners": _listeners(events, heard, n_users, n_songs)}
@@ -158,8 +152,22 @@ def _counts(events: Events, of_song: npt.NDArray[np.intp], heard: npt.NDArray[np
 
 def _listeners(events: Events, heard: npt.NDArray[np.intp], n_users: int, n_songs: int) -> Floats:
     """`[n_songs]` number of users who have played each song."""
-    pair = np.unique(events.item[heard].astype(np.int64) * n_users + events.user[heard])
-    return np.bincount(pair // max(n_users, 1), minlength=n_songs).astype(np.float64)
+    order, first = rows_by_user(events.item[heard], n_songs)
+    distinct: Floats = _distinct_in_groups(events.user[heard], order, first, n_users)
+    return distinct
+
+
+@compiled
+def _distinct_in_groups(values: Any, order: Any, first: Any, n_values: int) -> Any:
+    """`[n_groups]` number of different `values` (below `n_values`) in each group `order[first[g]:first[g + 1]]`."""
+    distinct, group_of = np.zeros(len(first) - 1), np.full(n_values, -1, dtype=np.int64)
+    for group in range(len(first) - 1):
+        for place in range(first[group], first[group + 1]):
+            value = values[order[place]]
+            if group_of[value] != group:
+                group_of[value] = group
+                distinct[group] += 1
+    return distinct
 
 
 def _rates(counts: dict[str, Floats], prior: float) -> dict[str, Floats]:

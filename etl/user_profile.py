@@ -8,28 +8,22 @@ a sum over acts, in whatever order they are added; `live_profile.py` keeps the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from etl.behaviours import Behaviour
 from etl.domains import comment_sentiment
+from etl.event_rows import compiled, rows_by_user
 from etl.events import Events
 from etl.facets import SongFacets
 from etl.lake import Lake
 from etl.profile_rules import DEFAULT_RULES, ProfileRules
 
 BLOCK_ARTIST: Final = int(Behaviour.BLOCK_ARTIST)
-
-
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile, keep the machine code, and hold no lock while running."""
-    return numba.njit(cache=True, nogil=True)(function)
 
 
 class Profile(NamedTuple):
@@ -88,7 +82,7 @@ class UserProfiles:
         mass = rules.signals(events, sentiment)
         rows = np.flatnonzero(mass)
         mass = mass[rows] * np.exp2(-age[rows] / rules.half_life(ordinal=at is None))
-        order, first = _by_user(events.user[rows], n_users)
+        order, first = rows_by_user(events.user[rows], n_users)
         item = facet_item(events, facets)[rows]
         columns = _masses(
             first, order, item, mass, events.ts[rows], facts.offsets, facts.value, facts.weight, facts.valid_from, len(facts.facet_of)
@@ -158,7 +152,7 @@ def facet_item(events: Events, facets: SongFacets) -> npt.NDArray[np.int32]:
     return np.where(blocked, facets.n_songs + events.item, song).astype(np.int32)
 
 
-@jit
+@compiled
 def own_later_events(user: Any, source: Any, n_users: int) -> Any:
     """`[n_events]` how many later events each event's user has; a derived event is one with the event that it comes from."""
     clock = np.zeros(n_users, dtype=np.int64)
@@ -174,23 +168,7 @@ def own_later_events(user: Any, source: Any, n_users: int) -> Any:
     return at
 
 
-@jit
-def _by_user(user: Any, n_users: int) -> Any:
-    """Counting sort: rows ordered by user, in their own order within one; and the first of each user `[n_users + 1]`."""
-    first = np.zeros(n_users + 1, dtype=np.int64)
-    for row in range(len(user)):
-        first[user[row] + 1] += 1
-    for owner in range(n_users):
-        first[owner + 1] += first[owner]
-    place = first[:-1].copy()
-    order = np.empty(len(user), dtype=np.int64)
-    for row in range(len(user)):
-        order[place[user[row]]] = row
-        place[user[row]] += 1
-    return order, first
-
-
-@jit
+@compiled
 def grown(array: Any, size: int) -> Any:
     """`array` at the beginning of a new one of `size`; the rest is not set."""
     longer = np.empty(size, dtype=array.dtype)
@@ -198,7 +176,7 @@ def grown(array: Any, size: int) -> Any:
     return longer
 
 
-@jit
+@compiled
 def _masses(
     first: Any, order: Any, item: Any, mass: Any, ts: Any, offsets: Any, values: Any, weight: Any, valid_from: Any, n_entities: int
 ) -> Any:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.behaviours import BLOCKING, PLAYED, Behaviour
+from etl.behaviours import BLOCKING, Behaviour
 from etl.domains import comment_sentiment
+from etl.event_rows import listens
 from etl.events import Events
 from etl.facets import SongFacets
 from etl.lake import Lake
@@ -193,13 +194,10 @@ class _Told:
 def _acts(
     events: Events, n_songs: int, signal: npt.NDArray[np.float64], decay: npt.NDArray[np.float64], recent: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
-    """Events as a frame, with what each says and whether it is the first row of a play of a song."""
-    heard = np.isin(events.behaviour, PLAYED) & (events.item < n_songs)
-    # A derived full_play or skip follows its play and shares its source: each play counts once.
-    again = np.zeros(len(events), dtype=bool)
-    again[1:] = heard[:-1] & (events.source[1:] == events.source[:-1])
+    """Events as a frame, with what each says and whether it is a listen of a song."""
+    is_song = events.item < n_songs
     columns = {name: getattr(events, name) for name in ("item", "behaviour", "ts", "scene", "count")}
-    told = {"signal": signal, "mass": signal * decay, "recent": recent, "play": heard & ~again, "is_song": events.item < n_songs}
+    told = {"signal": signal, "mass": signal * decay, "recent": recent, "play": is_song & listens(events), "is_song": is_song}
     return pl.DataFrame(columns | told).with_row_index("row")
 
 
