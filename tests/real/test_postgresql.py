@@ -1,21 +1,16 @@
-"""The source contract on a real PostgreSQL: its own types, its errors, and the same lake as from SQLite."""
+"""The source contract on a real PostgreSQL: its own types and its errors."""
 
 import datetime as dt
-from pathlib import Path
 
-import polars as pl
 import pytest
 import sqlalchemy as sa
-from polars.testing import assert_frame_equal
 from postgresql_server import new_database
 
 from etl.errors import UserError
-from etl.lake import Lake, events_frame
+from etl.lake import Lake
 from etl.pipeline import build_lake
 from etl.rules import CleaningRules
-from etl.simulation.service import SimulationSettings, simulate
 from etl.source import Source
-from etl.tables_out import write_tables
 
 NOW = 1_900_000_000
 SCHEMA = """
@@ -63,29 +58,6 @@ def test_types_of_postgresql_become_those_of_the_lake(typed_url: str) -> None:
     assert lake.events.is_organic.tolist() == [1, 1]
     assert lake.rejected.select("table", "reason").rows() == [("songs.album_id", "dangling album_id"), ("events", "unknown behaviour")]
     assert "yodel" in lake.rejected["row"][1]
-
-
-def test_the_same_lake_from_both_databases(postgres_url: str, tmp_path: Path) -> None:
-    tables = {name: frame for name, frame in simulate(SimulationSettings(n_songs=60, n_users=12, n_days=4)).items() if name != "truth"}
-    # One song again under another title, one act on nothing: what is rejected is part of the lake.
-    tables["songs"] = pl.concat([tables["songs"], tables["songs"].head(1).with_columns(title=pl.lit("again"))])
-    act = tables["events"].head(1).with_columns(event_id=pl.lit("x"), item_id=pl.lit("nothing"))
-    tables["events"] = pl.concat([tables["events"], act])
-    lakes = []
-    for url in (f"sqlite:///{tmp_path}/music.db", new_database(postgres_url, "simulated")):
-        write_tables(url, tables)
-        lakes.append(lake_of(url))
-    one, other = lakes
-    assert_frame_equal(one.catalogue.entities, other.catalogue.entities)
-    assert_frame_equal(one.catalogue.songs, other.catalogue.songs)
-    assert_frame_equal(one.catalogue.users, other.catalogue.users)
-    assert_frame_equal(events_frame(one.events), events_frame(other.events))
-    assert_frame_equal(one.triples, other.triples)
-    assert_frame_equal(one.comments, other.comments)
-    assert_frame_equal(one.rejected.drop("row"), other.rejected.drop("row"))
-    assert one.rejected["reason"].to_list() == ["duplicate key", "dangling item_id"]
-    assert one.scenes == other.scenes
-    assert len(one.events) > 100
 
 
 def test_the_fingerprint_follows_what_is_added(typed_url: str) -> None:
