@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +18,15 @@ import pyarrow as pa
 from etl.staged_rows import READ_SCHEMA, STAGED_SCHEMA, Codebooks, StagedBatch
 
 CHUNK_ROWS: Final = 1_000_000
+BLOCK_ROWS: Final = 500_000
 OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 LIST: Final = "chunks.jsonl"
 Line = dict[str, Any]
 
 
 class Chunks:
-    """A folder of chunks. `N.arrow` holds a record batch for each day; `N.rejected`, `N.read` and the names it added go with it.
+    """A folder of chunks. `N.arrow` holds a record batch for each day; `N.npy` their keys; `N.rejected`, `N.read` and the names it
+    added go with it.
 
     A chunk counts once its line is in `chunks.jsonl`, whose first line says what is being read.
     """
@@ -75,6 +77,7 @@ class Chunks:
         name = f"{len(self.lines):06d}"
         rows = pl.concat([batch.rows for batch in self._buffer]).sort("day", maintain_order=True)
         days = self._write_days(name, rows)
+        np.save(self._file(name, "npy"), rows["key"].to_numpy())
         for part in ("rejected", "read"):
             pl.concat([getattr(batch, part) for batch in self._buffer]).sort("day").write_parquet(self._file(name, part))
         for part, book in vars(self.books).items():
@@ -86,18 +89,22 @@ class Chunks:
 
     def keys(self) -> npt.NDArray[np.uint64]:
         """Hashes `[n]` of what no two events share, of all staged rows."""
-        parts = [batch.column("key").to_numpy() for _, batches in self._readers() for batch in batches]
-        return np.concatenate([np.empty(0, dtype=np.uint64), *parts])
+        return np.concatenate([np.empty(0, dtype=np.uint64), *(np.load(self._file(name, "npy")) for name in self._names())])
 
-    def days(self) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Days in order, each with its staged rows in source order."""
+    def blocks(self) -> Iterator[pl.DataFrame]:
+        """Staged rows, some days at a time: days in order, rows of a day in source order after those of the day before."""
         with ExitStack() as stack:
             open_files = {name: stack.enter_context(pa.OSFile(str(self._file(name, "arrow")))) for name in self._names()}
             readers = {name: pa.ipc.open_file(file) for name, file in open_files.items()}
-            places = [(day, line["chunk"], place) for line in self.lines for place, day in enumerate(line["days"])]
-            for day in sorted({day for day, _, _ in places}):
-                parts = [readers[chunk].get_batch(place) for at, chunk, place in places if at == day]
-                yield day, pl.DataFrame(pl.from_arrow(pa.Table.from_batches(parts))).cast(STAGED_SCHEMA)  # type: ignore[arg-type]
+            places: dict[int, list[tuple[str, int]]] = {}
+            sizes: dict[int, int] = {}
+            for line in self.lines:
+                for place, (day, size) in enumerate(line["days"]):
+                    places.setdefault(day, []).append((line["chunk"], place))
+                    sizes[day] = sizes.get(day, 0) + size
+            for days in blocks_of(sizes):
+                parts = [readers[chunk].get_batch(place) for day in days for chunk, place in places[day]]
+                yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches(parts))).cast(STAGED_SCHEMA)  # type: ignore[arg-type]
 
     def counted(self) -> pl.DataFrame:
         """`day, name, n` of all batches: see `StagedBatch.read`."""
@@ -145,20 +152,29 @@ class Chunks:
             file.flush()
             os.fsync(file.fileno())
 
-    def _write_days(self, chunk: str, rows: pl.DataFrame) -> list[int]:
+    def _write_days(self, chunk: str, rows: pl.DataFrame) -> list[tuple[int, int]]:
+        """Write a record batch a day; says which days, and how many rows each has."""
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         days = rows["day"].to_numpy()
         starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
         with pa.OSFile(str(self._file(chunk, "arrow")), "wb") as file, pa.ipc.new_file(file, table.schema, options=OPTIONS) as writer:
             for start, end in pairwise([*starts, len(days)]):
                 writer.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
-        return [int(day) for day in days[starts]]
+        return list(zip(days[starts].tolist(), np.diff(np.append(starts, len(days))).tolist(), strict=True))
 
-    def _readers(self) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
-        for name in self._names():
-            with pa.OSFile(str(self._file(name, "arrow"))) as file:
-                reader = pa.ipc.open_file(file)
-                yield name, (reader.get_batch(place) for place in range(reader.num_record_batches))
+
+def blocks_of(sizes: Mapping[int, int]) -> Iterator[list[int]]:
+    """Days in order, as many together as have about `BLOCK_ROWS` rows: a day alone is often too little to be worth a column operation."""
+    block: list[int] = []
+    rows = 0
+    for day in sorted(sizes):
+        if block and rows + sizes[day] > BLOCK_ROWS:
+            yield block
+            block, rows = [], 0
+        block.append(day)
+        rows += sizes[day]
+    if block:
+        yield block
 
 
 def _lines(path: Path) -> list[Line]:

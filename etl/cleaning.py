@@ -95,7 +95,7 @@ def counted_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
     return ordered.group_by("table", "reason", maintain_order=True).agg(pl.len().alias("count"), pl.col("row").first().alias("example"))
 
 
-def checked(table: Table, raw: pl.DataFrame, known: Known, *checks: Check) -> pl.DataFrame:
+def checked(table: Table, raw: pl.DataFrame, known: Known, *checks: Check, read_as: Sequence[pl.Expr] = ()) -> pl.DataFrame:
     """Typed rows of `raw` with the column `reason`: the first rule that a row fails, null where it passes all of them.
 
     Args:
@@ -103,10 +103,11 @@ def checked(table: Table, raw: pl.DataFrame, known: Known, *checks: Check) -> pl
         raw: its rows as they came.
         known: ids that references may name.
         checks: rules of this table alone, tried between the values' own rules and the references.
+        read_as: columns that are rewritten before any rule looks at them.
     """
     rules = [*_value_checks(table), *checks, *_reference_checks(table, known)]
     reasons = (pl.when(rule.fails.fill_null(False)).then(pl.lit(rule.reason)) for rule in rules)
-    return typed(raw, table).with_columns(reason=pl.coalesce(reasons))
+    return typed(raw, table).with_columns(read_as).with_columns(reason=pl.coalesce(reasons))
 
 
 def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks: Check) -> pl.DataFrame:

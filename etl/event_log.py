@@ -1,4 +1,4 @@
-"""Staged rows of one day → its accepted events, coded in the catalogue's ids, comments joined in and listens derived."""
+"""Staged rows of some days → their accepted events, coded in the catalogue's ids, comments joined in and listens derived."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Places = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class EventCoder:
-    """Everything that the events of a day depend on beside their staged rows."""
+    """Everything that events depend on beside their staged rows."""
 
     users: Places
     items: Places
@@ -42,14 +42,14 @@ class EventCoder:
         return pl.Series(self.items[staged["item"].to_numpy()] >= 0)
 
     def code(self, staged: pl.DataFrame, comments: pl.DataFrame) -> tuple[Events, Events]:
-        """Events of one day in time order, before and after what is derived from plays.
+        """Events of some whole days in time order, before and after what is derived from plays.
 
         Args:
-            staged: its accepted rows whose items are known, in time order.
-            comments: its rows of `Lake.comments`; one that no comment event tells of becomes an event.
+            staged: their accepted rows whose items are known, in time order.
+            comments: their rows of `Lake.comments`; one that no comment event tells of becomes an event.
 
         Returns:
-            The events that rows state, and all events; `source` counts from 0 within the day.
+            The events that rows state, and all events; `source` counts from 0.
         """
         own = staged.select(
             pl.Series("user", self.users[staged["user"].to_numpy()]),

@@ -1,8 +1,7 @@
-"""Staged days → the lake's days of events, one after the other: no more than a day is in memory."""
+"""Staged days → the lake's days of events, some at a time: memory holds no more than a block of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +12,12 @@ import pyarrow.parquet as pq
 
 from etl.behaviours import NAMES, Behaviour
 from etl.catalogue import Catalogue
+from etl.chunks import blocks_of
 from etl.cleaning import Ledger, rejected_rows
 from etl.contract import TABLES
 from etl.event_log import EventCoder, places
 from etl.events import Events
-from etl.lake import EVENTS, REJECTED_SCHEMA, SECONDS_PER_DAY, day_of, label_of, write_day, write_meta
+from etl.lake import EVENTS, REJECTED_SCHEMA, SECONDS_PER_DAY, day_of, label_of, write_days, write_meta
 from etl.rules import CleaningRules
 from etl.staged_rows import named_rows
 from etl.staging import UNDATED, StagedEvents
@@ -101,16 +101,16 @@ class EventWriter:
         """
         (folder / EVENTS).mkdir(parents=True, exist_ok=True)
         coder = self._coder(catalogue, rules)
-        said = comments.with_columns(day=pl.col("ts").floordiv(SECONDS_PER_DAY)).partition_by("day", as_dict=True, include_key=False)
         derived = dict.fromkeys((NAMES[Behaviour.FULL_PLAY], NAMES[Behaviour.SKIP], NAMES[Behaviour.COMMENT]), 0)
+        said = comments.with_columns(day=pl.col("ts").floordiv(SECONDS_PER_DAY).cast(pl.Int32))
         last_ts = None
-        for label in self._labels(said):
-            rows = self.staged.rows(label)
-            stated, events = coder.code(rows.filter(coder.known(rows)), said.get((day_of(label),), comments.clear()))
-            if len(events):
-                write_day(folder, day_of(label), events)
-                last_ts = int(events.ts[-1])
-            _add(derived, stated, events, rows.height - self.census.dangling.get(label, 0))
+        for days in blocks_of(self._sizes(said)):
+            rows = pl.concat([self.staged.rows(label_of(day)) for day in days])
+            rows = rows.filter(coder.known(rows))
+            stated, events = coder.code(rows, said.filter(pl.col("day").is_in(days)))
+            _add(derived, stated, events, rows.height)
+            write_days(folder, events)
+            last_ts = int(events.ts[-1]) if len(events) else last_ts
         self._write_rejected(folder / "rejected.parquet", ledger)
         write_meta(folder, self.census.scenes, last_ts)
         return derived
@@ -126,10 +126,11 @@ class EventWriter:
         durations = catalogue.songs["duration_ms"].fill_null(-1).to_numpy()
         return EventCoder(user, np.where(self.census.known, item, -1), scene, durations, self.census.given, rules)
 
-    def _labels(self, said: Mapping[tuple[object, ...], pl.DataFrame]) -> list[str]:
-        """Days with events or comments, in order."""
-        commented = {label_of(int(str(day))) for (day,) in said}
-        return sorted(commented | {label for label in self.staged.days if label != UNDATED})
+    def _sizes(self, said: pl.DataFrame) -> dict[int, int]:
+        """Days with events or comments, and how many rows they have."""
+        commented = dict(said.group_by("day").len().iter_rows())
+        staged = {day_of(label): day.rows for label, day in self.staged.days.items() if label != UNDATED}
+        return commented | staged
 
     def _write_rejected(self, path: Path, ledger: Ledger) -> None:
         """Rows set aside: by table in the contract's order, those of events by day."""

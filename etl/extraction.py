@@ -6,17 +6,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from etl.chunks import Chunks
 from etl.cleaning import rejected_rows
 from etl.duplicates import Duplicates
-from etl.lake import day_of, label_of
+from etl.lake import REJECTED_SCHEMA, day_of, label_of
 from etl.prefetch import prefetched
 from etl.source import Progress, Reader, Since
 from etl.staged_rows import EVENTS, Codebooks, named_rows, stage_batch
@@ -167,20 +169,21 @@ def link(old: Path, new: Path) -> None:
 def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, columns: Sequence[str]) -> dict[str, Day]:
     """Chunks → days: rows in time order, each once; what was set aside beside them."""
     repeats = _duplicates(chunks, plan)
-    accepted = {}
-    repeated = {}
-    for day, rows in chunks.days():
-        # Both sorts are stable: events of one second whose ids have no number keep the order of the source.
-        rows = rows.sort("ts", "order", maintain_order=True)
+    accepted: dict[int, tuple[int, int]] = {}
+    repeated = []
+    for block in chunks.blocks():
+        # Stable: events of one second whose ids have no number keep the order of the source.
+        rows = block.sort("ts", "order", maintain_order=True)
         again = pl.Series(repeats.mark(rows))
-        repeated[day] = _as_rejected(named_rows(rows.filter(again), chunks.books, columns))
-        rows = rows.filter(~again)
-        rows.write_parquet(folder / "rows" / f"{label_of(day)}.parquet", compression="zstd", compression_level=1)
-        accepted[day] = (rows.height, int(rows["ts"][-1]) if rows.height else None)
+        repeated.append(_as_rejected(rows.filter(again), chunks.books, columns))
+        for day, of_day in by_day(rows.filter(~again)):
+            of_day.write_parquet(folder / "rows" / f"{label_of(day)}.parquet", compression="zstd", compression_level=1, statistics=False)
+            accepted[day] = (of_day.height, int(of_day["ts"][-1]))
+    doubled = pl.concat([*repeated, pl.DataFrame(schema={"day": pl.Int32, **REJECTED_SCHEMA})])
     days = {}
     for (day,), counts in read.group_by(["day"], maintain_order=True):
         label = UNDATED if day is None else label_of(int(str(day)))
-        rejected = pl.concat([chunks.rejected(day), *([repeated[day]] if day in repeated else [])])
+        rejected = pl.concat([chunks.rejected(day), doubled.filter(pl.col("day").eq_missing(day)).drop("day")])
         if rejected.height:
             rejected.sort("table", "reason", "key", "row").write_parquet(folder / "rejected" / f"{label}.parquet")
         height, last = accepted.get(day, (0, None))
@@ -198,6 +201,15 @@ def _duplicates(chunks: Chunks, plan: _Plan) -> Duplicates:
     return repeats
 
 
-def _as_rejected(rows: pl.DataFrame) -> pl.DataFrame:
+def _as_rejected(rows: pl.DataFrame, books: Codebooks, columns: Sequence[str]) -> pl.DataFrame:
+    """`day` and the columns of `REJECTED_SCHEMA`."""
     marked = pl.DataFrame({ROW: range(rows.height), "reason": ["duplicate key"] * rows.height}, schema={ROW: pl.Int64, "reason": pl.String})
-    return rejected_rows("events", EVENTS.key, rows, marked)
+    return rejected_rows("events", EVENTS.key, named_rows(rows, books, columns), marked).insert_column(0, rows["day"])
+
+
+def by_day(rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Parts of `rows`, which are ordered by `day`."""
+    days = rows["day"].to_numpy()
+    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    for start, end in pairwise([*starts, len(days)]):
+        yield int(days[start]), rows.slice(start, end - start)

@@ -70,11 +70,7 @@ class Lake:
         (folder / EVENTS).mkdir(parents=True, exist_ok=True)
         write_catalogue(folder, self.catalogue, self.triples, self.comments)
         self.rejected.write_parquet(folder / "rejected.parquet", compression="zstd")
-        days = self.events.ts // SECONDS_PER_DAY
-        starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
-        local = replace(self.events, source=self.events.source - _sources_before(self.events.source, starts))
-        for start, end in pairwise([*starts, len(days)]):
-            write_day(folder, int(days[start]), local.take(slice(start, end)))
+        write_days(folder, self.events)
         write_meta(folder, self.scenes, self.last_ts)
 
     @classmethod
@@ -114,9 +110,14 @@ def write_catalogue(folder: Path, catalogue: Catalogue, triples: pl.DataFrame, c
         frame.write_parquet(folder / f"{name}.parquet", compression="zstd")
 
 
-def write_day(folder: Path, day: int, events: Events) -> None:
-    """Write the events of a day (counted from 1970); their `source` counts from 0, so that no day depends on those before."""
-    events_frame(events).write_parquet(folder / EVENTS / f"{label_of(day)}.parquet", compression="zstd", compression_level=1)
+def write_days(folder: Path, events: Events) -> None:
+    """Write whole days of events. In a day's file `source` counts from 0, so that no day depends on those before."""
+    days = events.ts // SECONDS_PER_DAY
+    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    frame = events_frame(replace(events, source=events.source - _sources_before(events.source, starts)))
+    for start, end in pairwise([*starts, len(days)]):
+        path = folder / EVENTS / f"{label_of(int(days[start]))}.parquet"
+        frame.slice(start, end - start).write_parquet(path, compression="zstd", compression_level=1, statistics=False)
 
 
 def write_meta(folder: Path, scenes: tuple[str, ...], last_ts: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,8 @@ ITEM_KINDS: Final = tuple(kind for kind in KINDS if kind != "user")
 EVENTS: Final = TABLES["events"]
 FIRST_TS: Final = -62_135_596_800
 """First second of the year 1: the calendar has no day before it."""
-NUMBERED_ID: Final = r"^\D*0*(\d{1,18})$"
-"""An event id that ends in its number: of events of one second, the smaller number came first."""
+BEFORE_NUMBER: Final = string.ascii_letters + "-_:.#/"
+"""What an event id may begin with whose rest is its number: of events of one second, the smaller number came first."""
 STAGED_SCHEMA: Final = {
     "day": pl.Int32,
     "ts": pl.Int64,
@@ -87,8 +88,9 @@ def stage_batch(raw: pl.DataFrame, books: Codebooks, last_ts: int) -> StagedBatc
         {},
         Check("unreadable ts", pl.col("ts") < FIRST_TS),
         Check("future ts", pl.col("ts") > last_ts),
-        Check("unknown behaviour", ~behaviour().is_in(NAMES)),
-        Check("unknown item_kind", ~item_kind().is_in(ITEM_KINDS)),
+        Check("unknown behaviour", ~pl.col("behaviour").is_in(NAMES)),
+        Check("unknown item_kind", ~pl.col("item_kind").is_in(ITEM_KINDS)),
+        read_as=(_behaviour(), _item_kind()),
     )
     calendar = pl.when(pl.col("ts") >= FIRST_TS).then(pl.col("ts").floordiv(SECONDS_PER_DAY)).cast(pl.Int32, strict=False)
     marked = marked.with_columns(day=calendar)
@@ -102,34 +104,37 @@ def stage_batch(raw: pl.DataFrame, books: Codebooks, last_ts: int) -> StagedBatc
     return StagedBatch(_coded(good, books), pl.concat(rejected), pl.concat(counts), raw.height, form_of(raw["ts"], marked["ts"]))
 
 
-def behaviour() -> pl.Expr:
-    """Name of the behaviour of a row."""
+def _behaviour() -> pl.Expr:
     return pl.col("behaviour").str.to_lowercase()
 
 
-def item_kind() -> pl.Expr:
+def _item_kind() -> pl.Expr:
     """Kind of the item of a row; what a listener blocks with `block_artist` is an artist, whatever the kind says."""
     given = pl.col("item_kind").str.to_lowercase().fill_null("song")
-    return pl.when(behaviour() == "block_artist").then(pl.lit("artist")).otherwise(given)
+    return pl.when(_behaviour() == "block_artist").then(pl.lit("artist")).otherwise(given).alias("item_kind")
 
 
 def _coded(good: pl.DataFrame, books: Codebooks) -> pl.DataFrame:
     codes = {name: code for code, name in enumerate(NAMES)}
-    item = good.select(pl.concat_str(item_kind(), pl.lit(":"), "item_id")).to_series()
+    item = good.select(pl.concat_str("item_kind", pl.lit(":"), "item_id")).to_series()
     coded = good.select(
         "day",
         "ts",
-        pl.col("event_id").str.extract(NUMBERED_ID).cast(pl.Int64).fill_null(0).alias("order"),
+        _number_in_id().alias("order"),
         "event_id",
         books.users.encode(good["user_id"]).alias("user"),
         books.items.encode(item).alias("item"),
-        behaviour().replace_strict(codes, return_dtype=pl.Int8).alias("behaviour"),
+        pl.col("behaviour").replace_strict(codes, return_dtype=pl.Int8),
         books.scenes.encode(good["scene"]).alias("scene"),
         pl.col("play_ms").fill_null(-1).cast(pl.Int32),
         pl.col("is_organic").fill_null(-1).cast(pl.Int8),
         pl.col("count").fill_null(1.0).cast(pl.Float32),
     )
     return coded.with_columns(_key()).select(list(STAGED_SCHEMA))
+
+
+def _number_in_id() -> pl.Expr:
+    return pl.col("event_id").str.strip_chars_start(BEFORE_NUMBER).str.to_integer(strict=False).fill_null(0)
 
 
 def _key() -> pl.Expr:

@@ -52,6 +52,8 @@ def read_values(values: pl.Series, column: Column) -> pl.Series:
         case "year":
             return years(values)
         case "flag":
+            if values.dtype.is_integer():
+                return values.set(~values.is_between(0, 1), None).cast(pl.Int8)
             return as_text(values).str.to_lowercase().replace_strict(FLAGS, default=None, return_dtype=pl.Int8)
 
 
