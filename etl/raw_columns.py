@@ -34,7 +34,7 @@ def plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _column(name: str, values: tuple[Any, ...]) -> pl.Series:
     """Values of one column. SQLite lets a column hold numbers and text side by side: such a column becomes text."""
-    for dtype in (None, pl.Float64):
+    for dtype in (None, pl.Int128, pl.Float64):
         try:
             column = pl.Series(name, values, dtype=dtype, strict=True)
         except (TypeError, OverflowError, pl.exceptions.PolarsError):
@@ -48,8 +48,9 @@ def _plain(column: pl.Series) -> pl.Series:
     dtype = column.dtype
     if column.null_count() == len(column):
         return column.cast(pl.Null)  # what type a column without values has, each database says in its own way
-    if dtype == pl.Boolean or dtype.is_integer():
-        return column.cast(pl.Int64, strict=False)
+    if dtype == pl.Boolean or dtype.is_integer() or (isinstance(dtype, pl.Decimal) and dtype.scale == 0):
+        whole = column.cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == column.null_count() else column.cast(pl.String)  # an id of 20 digits stays exact
     if dtype.is_decimal() or dtype.is_float():
         return column.cast(pl.Float64).fill_nan(None)
     if dtype in (pl.String, pl.Null) or dtype.is_temporal() or _is_numbers(dtype):
@@ -69,9 +70,17 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
+        return _text_of_bytes(value)
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def _text_of_bytes(value: bytes) -> str:
+    """Text where the bytes are UTF-8, else hexadecimal digits: two binary ids never become one."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.hex()
