@@ -46,7 +46,7 @@ def write_proposal(source: str, config: Path, progress: Progress | None = None) 
         raise UserError(f"{config} exists and is left as it is: name another file with -c, or move this one away")
     url = resolve_url(source, Path.cwd(), literal_password=True)
     inspection = inspect_source(url.url, progress)
-    shown, secrets = _shown_url(source, url, config)
+    shown, secrets = shown_url(source, url, config)
     try:
         with config.open("x", encoding="utf-8") as file:
             file.write(config_text(inspection, shown, secrets))
@@ -112,9 +112,10 @@ def _tables(inspection: Inspection) -> Iterator[str]:
     for proposal in (*required, *(each for each in others if each.status != "missing")):
         yield from _gap(proposal) if proposal.status == "missing" else _table(proposal)
     lacking = [proposal for proposal in others if proposal.status == "missing"]
-    yield from ["", "# Not found; all of these are optional:"] if lacking else []
-    yield from (comment(f"  {proposal.name}: {'; '.join((proposal.why, *proposal.notes))}") for proposal in lacking)
-    for name in inspection.hidden():
+    if inspection.music is not None:
+        yield from ["", "# Not found; all of these are optional:"] if lacking else []
+        yield from (comment(f"  {proposal.name}: {'; '.join((proposal.why, *proposal.notes))}") for proposal in lacking)
+    for name in inspection.hidden() if inspection.music is not None else ():
         yield f'{name} = ""  # the table of this name is something else, so it is left unread'
 
 
@@ -186,7 +187,7 @@ def comment(text: str) -> str:
 
 
 def toml_string(text: str) -> str:
-    """A TOML string that means `text`; one of several lines stays so, as it is where that can be."""
+    """A TOML string that means `text`; one of several lines is written as they are, and ends with a line break more."""
     lines = text.split("\n")
     plain = not any(CONTROL.search(line) for line in lines)
     if len(lines) == 1:
@@ -201,7 +202,7 @@ def _escaped(line: str) -> str:
     return CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
-def _shown_url(source: str, url: SourceUrl, config: Path) -> tuple[str, list[str]]:
+def shown_url(source: str, url: SourceUrl, config: Path) -> tuple[str, list[str]]:
     """The URL as the config writes it, and the environment variables that it needs."""
     if NAME.search(source):
         return source, NAME.findall(source)

@@ -64,7 +64,8 @@ def _user(found: Found, table: FoundTable) -> Cell | None:
         return reference_cell(table, named[0])
     if "user" in found.entities:
         return None
-    column = next((column for column in table.columns.values() if set(column.concepts) == {"user", "id"} and column.values), None)
+    naming = (column for column in table.columns.values() if set(column.concepts) in ({"user", "id"}, {"user"}, {"user", "name"}))
+    column = next((column for column in naming if column.values), None)
     sure = column is not None and column.name.lower() == "user_id"
     return as_is(table, column, "named like a user's id; there is no table of users", sure=sure) if column is not None else None
 
@@ -149,22 +150,39 @@ def said(found: Found, table: FoundTable, head: Reference | None, kind: str) -> 
             return told
     for reference in found.references[table.label].values():
         for column in reference.to.columns.values():
-            told = behaviour_cell(reference.to, column, kind) if found.kind(reference.to) is None and reference is not head else None
+            list_of_acts = found.kind(reference.to) is None and reference is not head
+            told = behaviour_cell(reference.to, column, kind, named=True) if list_of_acts else None
             if told is not None:
                 why = f"through `{reference.column.name}`, {reference.why}: {told.cell.why}"
                 used = (*told.cell.columns, (table.label, reference.column.name))
                 return replace(told, cell=replace(told.cell, why=why, columns=used, plain=False), joins=(join_of(table, reference),))
-    return _by_name(table, head, kind)
+    return _by_name(table, head, kind) or _by_time_played(table)
 
 
-def behaviour_cell(table: FoundTable, column: FoundColumn, kind: str) -> Said | None:
-    """What a column of the table says was done, translated; None where its values say nothing of the kind."""
+def _by_time_played(table: FoundTable) -> Said | None:
+    cell = played(table)
+    if cell is None:
+        return None
+    return Said(Cell(sa.literal("play"), f"`{cell.columns[0][1]}` tells how long it was played", False, plain=False))
+
+
+def behaviour_cell(table: FoundTable, column: FoundColumn, kind: str, *, named: bool = False) -> Said | None:
+    """What a column of the table says was done, translated; None where its values say nothing of the kind.
+
+    Args:
+        table: a table of acts, or a list of kinds of acts.
+        column: one of its columns.
+        kind: what the acts are done to.
+        named: the table is such a list, so that the names in it count.
+    """
     values = column.shape.texts() if column.shape.listed else []
     known = {value: named for value in values if (named := _for_kind(behaviour_of(value), kind)) is not None}
     exact = column.name.lower() == "behaviour"
-    if not known or (len(known) < KNOWN * len(values) and not exact) or {"scene", "channel", "text", "name"} & set(column.concepts):
+    if not known or (len(known) < KNOWN * len(values) and not exact) or {"scene", "channel", "text"} & set(column.concepts):
         return None
-    named = exact or bool({"act", "happen", "type"} & set(column.concepts))
+    if "name" in column.concepts and not named:
+        return None
+    named = named or exact or bool({"act", "happen", "type"} & set(column.concepts))
     unknown = [value for value in values if value not in known]
     own: sa.ColumnElement[Any] = table.clause.c[column.name]
     changed = {value: name for value, name in known.items() if value.lower() != name}
@@ -183,8 +201,9 @@ def _by_name(table: FoundTable, head: Reference | None, kind: str) -> Said | Non
     doing = _for_kind(behaviour_of(table.name), kind)
     words = set(table.concepts)
     if doing is not None and "undo" not in words:
-        sure = "purchase" not in words
-        return Said(Cell(sa.literal(doing), f"every row of `{table.label}` is a {doing}, by its name", sure, plain=False))
+        codes = [column.name for column in table.columns.values() if "act" in column.concepts or "type" in column.concepts]
+        why = f"every row of `{table.label}` is a {doing}, by its name" + (f"; but `{codes[0]}` may say something else" if codes else "")
+        return Said(Cell(sa.literal(doing), why, not codes and "purchase" not in words, plain=False))
     ordered = words | set(head.to.concepts if head else ())
     if {"order", "purchase"} & ordered and "undo" not in ordered:
         cell = Cell(sa.literal("collect"), "a purchase, read as a collect: a sign of liking", False, plain=False)

@@ -11,9 +11,9 @@ from etl.inspection.survey import FoundColumn, FoundTable
 from etl.inspection.vocabulary import STYLES
 from etl.inspection.words import PIECES
 
-MUSIC: Final = frozenset(("artist", "album", "genre", "playlist"))
+MUSIC: Final = frozenset(("artist", "album", "playlist"))
 """Concepts that make an ambiguous word (a track, a product) one of music."""
-PLAIN_SONGS: Final = ("song", "歌", "曲", "单曲", "tune")
+PLAIN_SONGS: Final = ("song", "music", "tune", "歌", "曲")
 """Words for songs that mean nothing else; a `track` may be a path and a `recording` a film."""
 KINDS: Final = {**{kind: (table, key) for kind, (table, key, _) in OWN_TABLE.items()}, "user": ("users", "user_id")}
 """Kind → its table of the contract and that table's key."""
@@ -71,6 +71,8 @@ def _styles(column: FoundColumn) -> list[str]:
 def _entity(kind: str, tables: Sequence[FoundTable]) -> Entity | None:
     own, _ = KINDS[kind]
     named = [table for table in tables if set(table.concepts) == {kind} or table.name.lower() == own]
+    sure = bool(named)
+    named = named or [table for table in tables if _ends_in(table, kind)]
     keyed = [(table, key) for table in named if (key := _key(kind, table, tables)) is not None]
     if not keyed:
         return None
@@ -87,7 +89,12 @@ def _entity(kind: str, tables: Sequence[FoundTable]) -> Entity | None:
         if music is None:
             return None
         evidence.append(f"of music: {music}")
-    return Entity(kind, table, key, (not rivals or table.name.lower() == own) and table.rows > 0, "; ".join(evidence))
+    return Entity(kind, table, key, sure and (not rivals or table.name.lower() == own) and table.rows > 0, "; ".join(evidence))
+
+
+def _ends_in(table: FoundTable, kind: str) -> bool:
+    """True for a table of a kind with a word before that nobody knows, such as `app_users`."""
+    return table.concepts[-1:] == (kind,) and all(concept.startswith("?") for concept in table.concepts[:-1])
 
 
 def _key(kind: str, table: FoundTable, tables: Sequence[FoundTable]) -> FoundColumn | None:

@@ -25,12 +25,13 @@ class _Acts:
 
 def events_proposal(found: Found) -> Proposal:
     """Every table whose rows tell who did what to which song when; several are joined one below the other."""
+    if "song" not in found.entities:
+        return missing("events", "without songs there is nothing to listen to")
     acts = [_acts(found, table) for table in found.survey.tables if found.kind(table) is None and "spare" not in table.concepts]
     nearly = tuple(each.why_not for each in acts if each.why_not)
     branches = [branch for each in acts for branch in each.branches]
     if not branches:
-        why = "no table says who did what to which song when" if "song" in found.entities else "without songs there is nothing to listen to"
-        return Proposal("events", "missing", why, notes=nearly)
+        return Proposal("events", "missing", "no table says who did what to which song when", notes=nearly)
     sure = all(_is_sure(branch) for branch in branches)
     if len(branches) > 1:
         branches = [_with_own_ids(branch, place) for place, branch in enumerate(branches)]

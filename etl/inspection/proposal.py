@@ -70,7 +70,18 @@ def inspect_source(url: str, progress: Progress | None = None) -> Inspection:
         found = Found(survey, entities, ReferenceFinder(survey, entities).find())
         writer = Writer(survey.dialect)
         proposals = {name: _checked(_propose(found, name), survey, writer) for name in TABLES}
-        return Inspection(proposals, tuple(survey.tables), music_in(survey.tables))
+        music = music_in(survey.tables)
+        return Inspection(_doubted(proposals, music), tuple(survey.tables), music)
+
+
+def _doubted(proposals: dict[str, Proposal], music: str | None) -> dict[str, Proposal]:
+    """Without songs nothing else is sure; where nothing speaks of music either, nothing else is proposed."""
+    if proposals["songs"].status != "missing":
+        return proposals
+    if music is None:
+        others = {name: missing(name, "nothing speaks of music here") for name in proposals}
+        return others | {"songs": proposals["songs"], "events": missing("events", "without songs there is nothing to listen to")}
+    return {name: replace(each, status="likely") if each.status == "sure" else each for name, each in proposals.items()}
 
 
 def _propose(found: Found, name: str) -> Proposal:

@@ -18,6 +18,7 @@ MANY: Final = 20
 """Different values from which containment alone, without a name, is evidence; numbers must also be large ones."""
 LARGE: Final = 100_000
 TESTED_VALUES: Final = 100
+SAME_NAME: Final = "named as the key of"
 PEOPLE: Final = frozenset(("owner", "friend"))
 WHO: Final = PEOPLE | {"id", "create", "user", "block", "collect", "play"}
 
@@ -80,8 +81,8 @@ class ReferenceFinder:
         things = [entity.table for entity in self._entities.values()]
         others = [(to, key) for to, key in self._keyed if to is not table and (column is not own or to in things)]
         for to, key in others:
-            if column.name == key.name and words - {"id"}:
-                yield to, key, f"named as the key of `{to.label}`"
+            if column.name == key.name and column.name.lower() != "id":
+                yield to, key, f"{SAME_NAME} `{to.label}`"
         for kind, entity in self._entities.items():
             if kind in words and entity.table is not table and (words <= {kind, "id"} or ("id" in words and "name" not in words)):
                 yield entity.table, entity.key, f"named like {kind}s"
@@ -103,7 +104,8 @@ class ReferenceFinder:
             return Reference(column, to, key.name, False, f"{named}; values not compared (`{to.label}` has no index on `{key.name}`)")
         if share < HELD:
             return None
-        return Reference(column, to, key.name, share >= NEARLY_ALL and tested >= ENOUGH, f"{named}; {_told(share, tested, to, key)}")
+        enough = tested >= ENOUGH or (share == 1 and named.startswith(SAME_NAME))
+        return Reference(column, to, key.name, share >= NEARLY_ALL and enough, f"{named}; {_told(share, tested, to, key)}")
 
     def _by_values(self, table: FoundTable, column: FoundColumn) -> Reference | None:
         """A column without a telling name whose values are too peculiar to be in another table's key by chance."""

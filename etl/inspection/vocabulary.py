@@ -9,11 +9,11 @@ from typing import Final
 
 WORDS: Final = {
     # things
-    "song": "song track recording tune 歌曲 曲目 单曲 歌 音轨",
+    "song": "song music track recording tune 歌曲 曲目 单曲 歌 音轨",
     "album": "album lp record_album 专辑 唱片",
     "artist": "artist singer performer musician band vocalist 歌手 艺人 艺术家 演唱者 音乐人",
     "user": "user listener customer member subscriber account client buyer usr cust 用户 听众 会员 顾客 客户 买家",
-    "playlist": "playlist 歌单 播放列表",
+    "playlist": "playlist songlist songsheet mixtape 歌单 播放列表",
     "drama": "drama tvseries film movie 电视剧 影视剧 剧集 剧 影视 电影",
     "show": "varietyshow variety 综艺 综艺节目",
     "mv": "mv musicvideo video 音乐视频",
@@ -43,7 +43,7 @@ WORDS: Final = {
     "friend": "friend friendship follow follower followee following contact buddy 好友 朋友 关注 粉丝",
     "undo": "un undo remove cancel delete revoke refund return refuse 取消 删除 移除",
     # attributes
-    "id": "id key code no nr number uid uuid guid pk sk 编号 编码 标识 号 代码",
+    "id": "id key code no nr number uid uuid guid mbid pk sk 编号 编码 标识 号 代码",
     "name": "name title 名 名称 标题 歌名 姓名 名字",
     "time": "time at on ts timestamp date datetime day when 时间 日期 时刻",
     "clock": "clock timeofday 钟点",
@@ -52,7 +52,7 @@ WORDS: Final = {
     "change": "update change modify end stop expire last 更新 修改 结束",
     "release": "release publish issue 发行 发布 上映 上架",
     "birth": "birth born birthday dob 出生 生日",
-    "signup": "signup register join 注册",
+    "signup": "signup register reg join 注册",
     "duration": "duration length runtime elapsed dwell 时长 长度",
     "ms": "ms msec millis millisecond 毫秒",
     "seconds": "s sec secs second 秒",
@@ -136,7 +136,7 @@ COLUMNS: Final = {
     ("songs", "title"): "name",
     ("songs", "language"): "language",
     ("songs", "release_date"): "release time, release, release year, year, release time id",
-    ("songs", "duration_ms"): "duration",
+    ("songs", "duration_ms"): "duration, seconds, ms",
     ("songs", "popularity"): "popularity",
     ("albums", "title"): "name",
     ("albums", "release_date"): "release time, release, release year, year, release time id",

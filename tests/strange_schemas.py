@@ -242,3 +242,18 @@ def couriers() -> Tables:
         ),
         "records": ("id INTEGER PRIMARY KEY, payload TEXT", [(n, "{}") for n in range(1, 9)]),
     }
+
+
+def hostile() -> Tables:
+    """Quotes, per cents, colons, back slashes and line breaks in names and values."""
+    acts = ("'like'", 'play "%%"', "skip\\")
+    return {
+        "songs\"%:';--": (
+            'id INTEGER PRIMARY KEY, "name\'%%:" TEXT, album TEXT',
+            [(n, f't\'{n}\n"""', "a'''l") for n in range(40)],
+        ),
+        "plays';--": (
+            'id INTEGER PRIMARY KEY, user_id TEXT, "song;id" INTEGER, "act--%" TEXT, "time" TEXT',
+            [(n, f"u{n % 7}", n % 40, acts[n % 3], iso(START + n)) for n in range(60)],
+        ),
+    }
