@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kg_recall.profile import Activity, Change, Favourite, ListenerProfile, Refusal, Song, Taste
 from kg_recall.profile_reader import EVIDENCE, RECENT_DAYS, RECENT_EVENTS
-from kg_recall.profile_words import COUNTS, FACET_WORDS, WORDS
+from kg_recall.profile_words import COUNTS, FACET_WORDS, VALUES, WORDS
 
 ORDER: Final = ("artist", "style", "language", "era", "album")
 """Facets that come first; the tags follow."""
@@ -22,25 +22,32 @@ LEAST_SHARE: Final = 0.03
 """Values of a smaller share are left to `--json`, unless they are a facet's only ones."""
 PEAK_HOURS: Final = 3
 PIPED_WIDTH: Final = 160
+WIDE: Final = 100
+"""Cells from which on an example song has a place beside its evidence."""
+TEXTS: Final = ("name", "evidence", "example", "song")
 EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 LEVELS: Final = "▁▂▃▄▅▆▇█"
 
 
-def page(profile: ListenerProfile, language: Literal["en", "zh"], k: int) -> str:
-    """The profile as lines of text, with at most `k` entries of a kind; coloured where stdout is a terminal."""
-    console = Console(highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, emoji=False, markup=False, width=PIPED_WIDTH)
+def page(profile: ListenerProfile, language: Literal["en", "zh"], k: int, width: int | None = None) -> str:
+    """The profile as lines of text, with at most `k` entries of a kind; coloured where stdout is a terminal.
+
+    `width` is in cells; None is the terminal's, or `PIPED_WIDTH` where there is none. Names, evidence and examples are cut to fit.
+    """
+    console = Console(highlight=False, emoji=False, markup=False, width=width)
+    if width is None and not console.is_terminal:
+        console.width = PIPED_WIDTH
     with console.capture() as captured:
-        for part in _Page(profile, language, k).parts():
+        for part in _Page(profile, language, k, with_examples=console.width >= WIDE).parts():
             console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
 
 class _Page:
-    def __init__(self, profile: ListenerProfile, language: Literal["en", "zh"], k: int) -> None:
-        self.profile, self.k, self.ordinal = profile, k, profile.activity is not None and profile.activity.since is None
-        self.words, self.counts, self.facets = WORDS[language], COUNTS[language], FACET_WORDS[language]
+    def __init__(self, profile: ListenerProfile, language: Literal["en", "zh"], k: int, *, with_examples: bool) -> None:
+        self.profile, self.k, self.with_examples = profile, k, with_examples
+        self.ordinal = profile.activity is not None and profile.activity.since is None
+        self.words, self.counts, self.facets, self.values = WORDS[language], COUNTS[language], FACET_WORDS[language], VALUES[language]
 
     def parts(self) -> Iterator[RenderableType]:
         """Head, activity and sections, in order; those that have nothing to say are left out."""
@@ -66,7 +73,7 @@ class _Page:
 
     def _column(self, name: str, value: object) -> str:
         known = self.words[name] if name in ("gender", "birth_year", "country", "signup_at") else self.words["column"]
-        return known.format(name=name.replace("_", " "), value=value)
+        return known.format(name=name.replace("_", " "), value=self.values.get(str(value), value))
 
     def _section(self, name: str, body: RenderableType | None) -> Iterator[RenderableType]:
         if body is not None:
@@ -80,27 +87,29 @@ class _Page:
             yield words["since"].format(since=_day(told.since), last=_day(told.last))
         if told.repeat_share is not None:
             plays, songs = self._count("plays", told.plays), self._count("songs", told.songs)
-            yield words["plays"].format(plays=plays, songs=songs, repeats=_percent(told.repeat_share))
+            yield words["plays"].format(plays=plays, songs=songs, repeats=self._percent(told.repeat_share))
         if told.full_play_rate is not None and told.skip_rate is not None:
-            yield words["rates"].format(full=_percent(told.full_play_rate), skips=_percent(told.skip_rate))
+            yield words["rates"].format(full=self._percent(told.full_play_rate), skips=self._percent(told.skip_rate))
         if told.acts:
             yield words["comma"].join(self._count(name, n) for name, n in told.acts.items())
         if told.scenes:
-            yield words["scenes"].format(scenes=words["comma"].join(f"{name} {_percent(share)}" for name, share in told.scenes.items()))
+            yield words["scenes"].format(
+                scenes=words["comma"].join(f"{name} {self._percent(share)}" for name, share in told.scenes.items())
+            )
         if told.hours is not None and told.weekdays is not None:
-            yield words["hours"].format(line=_levels(told.hours), **_peak(told.hours))
-            yield words["week"].format(line=_levels(told.weekdays), share=_percent(sum(told.weekdays[5:])))
+            yield words["hours"].format(line=_levels(told.hours), **self._peak(told.hours))
+            yield words["week"].format(line=_levels(told.weekdays), share=self._percent(sum(told.weekdays[5:])))
 
     def _tastes(self, tastes: dict[str, list[Taste]], colour: str) -> Table:
-        table = _grid("facet", "name", "share", "bar", "evidence", "example")
+        table = _grid("facet", "name", "share", "bar", "evidence", *(["example"] if self.with_examples else []))
         first = [facet for facet in ORDER if facet in tastes]
         for facet in [*first, *(facet for facet in tastes if facet not in ORDER)]:
             shown = [taste for taste in tastes[facet] if taste.share >= LEAST_SHARE] or tastes[facet][:1]
             for place, taste in enumerate(shown):
                 label = "" if place else self.facets.get(facet, facet)
-                example = "" if taste.example is None else self._song(taste.example, artist=facet != "artist")
                 bar = Text(_bar(taste.share), style=colour)
-                table.add_row(Text(label, "bold"), taste.name, _percent(taste.share), bar, self._evidence(taste), Text(example, "dim"))
+                row = (Text(label, "bold"), _cut(taste.name), self._percent(taste.share), bar, _cut(self._evidence(taste)))
+                table.add_row(*row, *([_cut(self._example(taste, facet), "dim")] if self.with_examples else []))
         return table
 
     def _evidence(self, taste: Taste) -> str:
@@ -110,7 +119,7 @@ class _Page:
     def _blocked(self, blocked: Sequence[Refusal]) -> Table:
         table = _grid("what", "name", "day")
         for refusal in blocked[: self.k]:
-            table.add_row(self.words[refusal.behaviour], refusal.name, "" if refusal.ts is None else _day(refusal.ts))
+            table.add_row(self.words[refusal.behaviour], _cut(refusal.name), "" if refusal.ts is None else _day(refusal.ts))
         if len(blocked) > self.k:
             table.add_row(self.words["more"].format(n=len(blocked) - self.k))
         return table
@@ -120,20 +129,38 @@ class _Page:
         for place, favourite in enumerate(favourites, 1):
             counted = (("plays", favourite.plays), ("hearts", favourite.hearts))
             evidence = self.words["comma"].join(self._count(name, n) for name, n in counted if n)
-            table.add_row(f"{place}", self._song(favourite.song), evidence)
+            table.add_row(f"{place}", _cut(self._song(favourite.song)), _cut(evidence))
         return table
 
     def _changes(self, changes: Sequence[Change]) -> Table:
         table = _grid("facet", "arrow", "name", "shares")
         for change in changes:
             arrow = Text("▲", "green") if change.recent > change.before else Text("▼", "red")
-            shares = f"{_percent(change.before)} → {_percent(change.recent)}"
-            table.add_row(Text(self.facets.get(change.facet, change.facet), "bold"), arrow, change.name, shares)
+            shares = f"{self._percent(change.before)} → {self._percent(change.recent)}"
+            table.add_row(Text(self.facets.get(change.facet, change.facet), "bold"), arrow, _cut(change.name), shares)
         return table
 
-    def _song(self, song: Song, *, artist: bool = True) -> str:
-        template = self.words["song"] if artist and song.artist else self.words["song"].split("{title}")[0] + "{title}"
-        return template.format(title=song.title, artist=song.artist)
+    def _example(self, taste: Taste, facet: str) -> str:
+        """The song that speaks for a taste; an artist's without the artist."""
+        if taste.example is None:
+            return ""
+        return self.words["title"].format(title=taste.example.title) if facet == "artist" else self._song(taste.example)
+
+    def _song(self, song: Song) -> str:
+        return self.words["song" if song.artist else "title"].format(title=song.title, artist=song.artist)
+
+    def _percent(self, share: float) -> str:
+        """A share in whole percent; what is neither none nor all never reads as if it were."""
+        whole = round(share * 100)
+        n = "<1" if share > 0 and whole < 1 else "99" if share < 1 and whole > 99 else f"{whole}"
+        return self.words["percent"].format(n=n)
+
+    def _peak(self, hours: Sequence[float]) -> dict[str, object]:
+        """The busiest hours in a row, around midnight too."""
+        sums = [sum(hours[(start + hour) % 24] for hour in range(PEAK_HOURS)) for start in range(24)]
+        first = max(range(24), key=lambda hour: (sums[hour], -hour))
+        busy = [first + hour for hour in range(PEAK_HOURS) if hours[(first + hour) % 24]]
+        return {"start": busy[0] % 24, "end": busy[-1] % 24 + 1, "share": self._percent(sums[first])}
 
     def _count(self, name: str, n: float) -> str:
         one, many = self.counts[name]
@@ -141,23 +168,21 @@ class _Page:
 
 
 def _grid(*columns: str) -> Table:
-    """A table without lines; `share` is numbers, texts are cut where the terminal ends."""
+    """A table without lines. Where it is wider than the terminal, only texts give way."""
     table = Table.grid(padding=(0, 2))
     table.pad_edge = True
     for name in columns:
-        table.add_column(name, justify="right" if name in ("share", "rank") else "left", no_wrap=True, overflow="ellipsis")
+        table.add_column(name, justify="right" if name in ("share", "rank") else "left", no_wrap=name not in TEXTS)
     return table
+
+
+def _cut(text: str, style: str = "") -> Text:
+    """A text of one line, cut where its column ends."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def _day(ts: int) -> str:
     return dt.datetime.fromtimestamp(ts, dt.UTC).date().isoformat()
-
-
-def _percent(share: float) -> str:
-    """A share in whole percent; what is neither none nor all never reads as if it were."""
-    if 0 < share < 0.01:
-        return "<1 %"
-    return f"{min(share * 100, 99) if share < 1 else 100:.0f} %"
 
 
 def _bar(share: float) -> str:
@@ -169,11 +194,3 @@ def _levels(shares: Sequence[float]) -> str:
     """One character a share, as high as its part of the largest."""
     top = max(shares)
     return "".join(LEVELS[min(int(share / top * len(LEVELS)), len(LEVELS) - 1)] for share in shares)
-
-
-def _peak(hours: Sequence[float]) -> dict[str, object]:
-    """The busiest hours in a row, around midnight too."""
-    sums = [sum(hours[(start + hour) % 24] for hour in range(PEAK_HOURS)) for start in range(24)]
-    first = max(range(24), key=lambda hour: (sums[hour], -hour))
-    busy = [first + hour for hour in range(PEAK_HOURS) if hours[(first + hour) % 24]]
-    return {"start": busy[0] % 24, "end": (busy[-1] + 1) % 24, "share": _percent(sums[first])}

@@ -24,7 +24,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "week": "{line}  Monday–Sunday, {share} at the weekend",
         "scenes": "By way of {scenes}.",
         "more": "… and {n} more",
+        "title": "{title}",
         "song": "{title} · {artist}",
+        "percent": "{n} %",
         "comma": ", ",
         "gender": "{value}",
         "birth_year": "born {value}",
@@ -54,7 +56,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "week": "{line}  周一至周日，周末占{share}",
         "scenes": "来自{scenes}。",
         "more": "……另有{n}项",
+        "title": "《{title}》",
         "song": "《{title}》 {artist}",
+        "percent": "{n}%",
         "comma": "，",
         "gender": "{value}",
         "birth_year": "{value}年生",
@@ -112,3 +116,5 @@ FACET_WORDS: Final[dict[str, dict[str, str]]] = {
     },
 }
 """Facet names where they are not their own words."""
+VALUES: Final[dict[str, dict[str, str]]] = {"en": {}, "zh": {"female": "女", "male": "男"}}
+"""Values of profile columns where they are not their own words."""

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from fake_steps import context_at
 from profile_house import ARTIST_X, DAY, KEYS, START, lake, log, played
+from rich.cells import cell_len
 
 from etl.behaviours import Behaviour
 from etl.events import Events
@@ -101,6 +102,8 @@ def test_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "截至2020-09-20" in text
     assert "不再推荐" not in text  # the refusals come later than now
     assert "LIKES" not in text
+    assert "《One》 X, Y" in text
+    assert "100%" in text
 
 
 def test_unknown_and_silent_users(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,6 +167,16 @@ def test_shares_bars_and_evidence_agree() -> None:
     assert list(told.likes) == ["artist", "album", "style", "scene"]
     assert {taste.name for taste in told.dislikes["artist"]} == {"x"}
     assert told.dislikes["artist"][0].example is None
+
+
+def test_on_a_narrow_terminal_texts_are_cut_and_numbers_stay() -> None:
+    lines = page(read(), "en", 5, width=60).splitlines()
+    assert max(map(cell_len, lines)) <= 60
+    folk = next(line for line in lines if "folk" in line)
+    assert "style" in folk
+    assert "100 %  ████████████" in folk
+    assert "One" not in folk  # examples need room
+    assert "…" in folk
 
 
 def test_changes_count_days_and_not_evenings() -> None:
