@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -40,7 +41,7 @@ def make_engine(url: str) -> sa.Engine:
         path = sqlite_path(parsed)
         if path is not None:
             return sa.create_engine(parsed, creator=lambda: _connect_sqlite(path), poolclass=sa.NullPool)
-        return sa.create_engine(parsed, connect_args=_timeout(parsed), poolclass=sa.NullPool)
+        return sa.create_engine(parsed, connect_args=_timeout(parsed) | _converters(parsed), poolclass=sa.NullPool)
     except sa.exc.NoSuchModuleError:
         raise UserError(f"[source] url: {name!r} is no database of SQLAlchemy: use sqlite, postgresql+psycopg, mysql+pymysql, …") from None
     except (sa.exc.ArgumentError, ValueError):
@@ -159,6 +160,21 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
 def _timeout(url: sa.URL) -> dict[str, int]:
     known = url.get_backend_name() in ("postgresql", "mysql", "mariadb") and "connect_timeout" not in url.query
     return {"connect_timeout": CONNECT_SECONDS} if known else {}
+
+
+def _converters(url: sa.URL) -> dict[str, Any]:
+    """MySQL's way to store a flag is BIT(1), which PyMySQL would hand over as bytes."""
+    if url.get_driver_name() != "pymysql":
+        return {}
+    from pymysql import converters
+    from pymysql.constants import FIELD_TYPE
+
+    return {"conv": converters.conversions | {FIELD_TYPE.BIT: _int_of_bytes}}
+
+
+def _int_of_bytes(value: bytes) -> int:
+    """The number that a BIT column holds."""
+    return int.from_bytes(value, "big")
 
 
 def _advice(line: str) -> str:
