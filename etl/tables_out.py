@@ -1,20 +1,26 @@
-"""Whole source tables into a new SQL database: what the simulation and the imports end with."""
+"""Source tables into a new SQL database, whole or as a stream: what the simulation and the imports end with."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
+import adbc_driver_manager
+import adbc_driver_sqlite.dbapi as adbc_sqlite
 import polars as pl
+import polars.selectors as cs
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.schema import CreateTable
 
 from etl.connection import message_of
 from etl.errors import UserError
 
-ROWS_PER_INSERT = 50_000
+ROWS_PER_INSERT: Final = 50_000
 PARTIAL = "kg_recall_partial_"
 """Begins the names of tables that are being filled on a server that commits at every CREATE TABLE."""
 TEXT = sa.Text().with_variant(LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
@@ -46,53 +52,136 @@ def sqlite_file(url: sa.URL) -> Path | None:
 def write_tables(url: str, tables: Mapping[str, pl.DataFrame]) -> None:
     """Create every table of `tables` at `url` and fill it, whole or not at all.
 
-    A SQLite database is written beside its final name and renamed, and so are the tables of MariaDB; PostgreSQL gets one transaction.
-
     Raises:
         UserError: the database already holds tables, or cannot be reached or written.
     """
+    with open_writer(url, tables) as writer:
+        for name, frame in tables.items():
+            writer.create(name, frame.schema)
+            writer.append(name, frame)
+
+
+@contextlib.contextmanager
+def open_writer(url: str, names: Iterable[str]) -> Iterator[TableWriter]:
+    """A writer of the tables `names` into the new database at `url`, whole or not at all: what it wrote counts once the block ends well.
+
+    `names` are exactly the tables that are created. A SQLite database is written beside its final name and renamed, and so are the
+    tables of MariaDB; PostgreSQL gets one transaction.
+
+    Raises:
+        UserError: the database already holds tables, or cannot be reached or written; before the block where that shows before it.
+    """
     parsed = parse_url(url)
     path = sqlite_file(parsed)
-    if path is None:
-        _write_server(parsed, tables)
-    else:
-        _write_sqlite(parsed, path, tables)
+    with _named_errors(parsed), _server_writer(parsed, set(names)) if path is None else _sqlite_writer(parsed, path) as writer:
+        yield writer
 
 
-def _write_sqlite(url: sa.URL, path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with _named_errors(url):
-        if path.is_file() and path.stat().st_size > 0:
-            _refuse_filled(url, _table_names(url))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        try:
-            with _connect(url.set(database=str(partial))) as connection:
-                _fill(connection, tables)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+class TableWriter(Protocol):
+    """Tables of a database that is being written."""
+
+    def create(self, name: str, schema: pl.Schema) -> None:
+        """Create an empty table; raises `TypeError` for a column that SQL has no type for."""
+        ...
+
+    def append(self, name: str, rows: pl.DataFrame) -> None:
+        """Append rows with the columns of the created table, in its order."""
+        ...
 
 
-def _write_server(url: sa.URL, tables: Mapping[str, pl.DataFrame]) -> None:
-    with _named_errors(url):
-        _refuse_filled(url, sorted(set(tables) & set(_table_names(url))))
-        with _connect(url) as connection:
-            if connection.dialect.name in ("mysql", "mariadb"):
-                _fill_and_rename(connection, tables)
+class _SqliteWriter:
+    """Arrow batches straight into SQLite's own statements (ADBC): five times the speed of rows as Python objects."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def create(self, name: str, schema: pl.Schema) -> None:
+        self._cursor.execute(str(CreateTable(_table(name, schema)).compile(dialect=sqlite.dialect())))
+
+    def append(self, name: str, rows: pl.DataFrame) -> None:
+        plain = rows.with_columns(cs.boolean().cast(pl.Int8), cs.by_dtype(pl.Null).cast(pl.String))
+        for chunk in plain.iter_slices(ROWS_PER_INSERT):
+            self._cursor.adbc_ingest(name, chunk.to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+
+
+class _ServerWriter:
+    """PostgreSQL by COPY; other servers by statements of many rows."""
+
+    def __init__(self, connection: sa.Connection, prefix: str = "") -> None:
+        """`prefix` begins the tables' names while they are being filled."""
+        self._connection, self._prefix = connection, prefix
+        self._tables: dict[str, sa.Table] = {}
+
+    def create(self, name: str, schema: pl.Schema) -> None:
+        self._tables[name] = _table(self._prefix + name, schema)
+        self._tables[name].create(self._connection)
+
+    def append(self, name: str, rows: pl.DataFrame) -> None:
+        copies = self._connection.dialect.driver == "psycopg"
+        for chunk in rows.iter_slices(ROWS_PER_INSERT):
+            if copies:
+                self._copy(name, chunk)
             else:
-                _fill(connection, tables)
+                self._insert(name, chunk)
+
+    def _copy(self, name: str, rows: pl.DataFrame) -> None:
+        quoted = self._connection.dialect.identifier_preparer.quote(name)
+        text = rows.write_csv(include_header=False, quote_style="non_numeric")
+        driver: Any = self._connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {quoted} FROM STDIN (FORMAT csv)") as copy:
+            copy.write(text)
+
+    def _insert(self, name: str, rows: pl.DataFrame) -> None:
+        statement = self._tables[name].insert().compile(dialect=self._connection.dialect)
+        if statement.positional and rows.height:
+            self._connection.exec_driver_sql(str(statement), rows.rows())
+        elif rows.height:
+            self._connection.execute(self._tables[name].insert(), rows.to_dicts())
 
 
-def _fill_and_rename(connection: sa.Connection, tables: Mapping[str, pl.DataFrame]) -> None:
+@contextlib.contextmanager
+def _sqlite_writer(url: sa.URL, path: Path) -> Iterator[TableWriter]:
+    partial = path.with_name(path.name + ".partial")
+    if path.is_file() and path.stat().st_size > 0:
+        _refuse_filled(url, _table_names(url))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.unlink(missing_ok=True)
+    try:
+        with adbc_sqlite.connect(str(partial), autocommit=True) as connection, connection.cursor() as cursor:
+            # A crash leaves a partial file, which counts for nothing: there is no journal to keep.
+            for pragma in ("journal_mode = OFF", "synchronous = OFF"):
+                cursor.execute(f"PRAGMA {pragma}")
+                cursor.fetchall()
+            cursor.execute("BEGIN")
+            yield _SqliteWriter(cursor)
+            cursor.execute("COMMIT")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _server_writer(url: sa.URL, names: set[str]) -> Iterator[TableWriter]:
+    _refuse_filled(url, sorted(names & set(_table_names(url))))
+    with _connect(url) as connection:
+        if connection.dialect.name in ("mysql", "mariadb"):
+            with _renamed_at_the_end(connection, sorted(names)) as writer:
+                yield writer
+        else:
+            yield _ServerWriter(connection)
+
+
+@contextlib.contextmanager
+def _renamed_at_the_end(connection: sa.Connection, names: list[str]) -> Iterator[TableWriter]:
     """All tables under other names, then all renamed by one statement; what a killed writer left is removed first."""
     quote = connection.dialect.identifier_preparer.quote_identifier
-    names = {quote(name): quote(PARTIAL + name) for name in tables}
-    drop = f"DROP TABLE IF EXISTS {', '.join(names.values())}"
+    partial = {quote(name): quote(PARTIAL + name) for name in names}
+    drop = f"DROP TABLE IF EXISTS {', '.join(partial.values())}"
+    connection.exec_driver_sql("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")  # a value that does not fit is an error
     connection.exec_driver_sql(drop)
     try:
-        _fill(connection, {PARTIAL + name: frame for name, frame in tables.items()})
-        connection.exec_driver_sql("RENAME TABLE " + ", ".join(f"{partial} TO {name}" for name, partial in names.items()))
+        yield _ServerWriter(connection, PARTIAL)
+        connection.exec_driver_sql("RENAME TABLE " + ", ".join(f"{left} TO {name}" for name, left in partial.items()))
     except BaseException:
         connection.exec_driver_sql(drop)
         raise
@@ -125,22 +214,15 @@ def _named_errors(url: sa.URL) -> Iterator[None]:
         yield
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise UserError(f"no driver for {where} ({error}): use sqlite, postgresql+psycopg or mysql+pymysql") from None
-    except sa.exc.DBAPIError as error:
-        raise UserError(
-            f"cannot write {where}: {message_of(error)}; check that the server runs or the file is a database you may write"
-        ) from None
+    except (sa.exc.DBAPIError, adbc_driver_manager.Error, psycopg.Error) as error:
+        cause = message_of(error) if isinstance(error, sa.exc.DBAPIError) else str(error).strip().splitlines()[0]
+        raise UserError(f"cannot write {where}: {cause}; check that the server runs or the file is a database you may write") from None
     except OSError as error:
         raise UserError(f"cannot write {where}: {error.strerror or error}; name a place you may write to") from None
 
 
-def _fill(connection: sa.Connection, tables: Mapping[str, pl.DataFrame]) -> None:
-    metadata = sa.MetaData()
-    for name, frame in tables.items():
-        columns = [sa.Column(column, _sql_type(dtype)) for column, dtype in frame.schema.items()]
-        table = sa.Table(name, metadata, *columns)
-        table.create(connection)
-        for chunk in frame.iter_slices(ROWS_PER_INSERT):
-            connection.execute(table.insert(), chunk.to_dicts())
+def _table(name: str, schema: pl.Schema) -> sa.Table:
+    return sa.Table(name, sa.MetaData(), *(sa.Column(column, _sql_type(dtype)) for column, dtype in schema.items()))
 
 
 def _sql_type(dtype: pl.DataType) -> sa.types.TypeEngine[Any]:
