@@ -161,7 +161,7 @@ def _judge_exposures(cascade: Cascade, moments: Moments, report: Report) -> None
     for ranker in filter(None, (cascade.ranker, cascade.baseline)):
         ranker.observe(snapshot)
         scores[ranker.name] = ranker.score_examples(examples)
-        check_leaks(gate.of_ranker(ranker, snapshot, examples))
+        check_leaks(gate.of_ranker(ranker, snapshot))
         ranker.observe(cascade.snapshot)
     for name, logit in scores.items():
         report.add("ranked", name, "true", "all", "log_loss", None, log_loss_per_user(examples.user, examples.label, logit))

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from etl.behaviours import POSITIVE, Behaviour
 from etl.catalogue import Catalogue
 from etl.events import Events
-from etl.lake import COMMENT_SCHEMA, REJECTED_SCHEMA, TRIPLE_SCHEMA, Lake, events_frame
+from etl.lake import REJECTED_SCHEMA, TRIPLE_SCHEMA, Lake, events_frame
 from etl.point_in_time import as_of, catalogue_as_of, facts_known_at, released
 from etl.sequences import BehaviourSequences
 from etl.sessions import SessionRules, Sessions
@@ -39,6 +39,7 @@ T = 1_000_000
 
 ACT = st.tuples(st.integers(0, N_USERS - 1), st.integers(0, len(KEYS) - 1), st.sampled_from(Behaviour), st.integers(0, 2))
 FACT = st.tuples(st.integers(0, N_SONGS - 1), st.integers(N_SONGS, len(KEYS) - 1))
+SAID_SCHEMA = {"ts": pl.Int64, "user": pl.Int32, "item": pl.Int32}
 SAID = st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_SONGS - 1))
 
 
@@ -90,7 +91,9 @@ def lake_of(*parts: Rows, popularity: float = 1.0) -> Lake:
         catalogue=catalogue(popularity),
         events=events,
         triples=pl.DataFrame(facts, schema=TRIPLE_SCHEMA, orient="row"),
-        comments=pl.DataFrame([(user, item, ts, "好") for ts, user, item in comments], schema=COMMENT_SCHEMA, orient="row"),
+        comments=pl.DataFrame(comments, schema=SAID_SCHEMA, orient="row").with_columns(text=pl.lit("好")),
+            text=pl.lit("好")
+        ),
         rejected=pl.DataFrame([("events", "dangling", str(n), "{}")] * n, schema=REJECTED_SCHEMA, orient="row"),
         scenes=("daily", "fm"),
     )
@@ -256,13 +259,15 @@ def test_limits_of_the_moment() -> None:
 
 
 def test_what_stands_beside_the_events_is_cut_with_them() -> None:
-    @dataclass(frozen=True)
-    class Flagged(Lake):
-        flag: npt.NDArray[np.int8]
+    @dataclass(frozen=True, kw_only=True)
+    class Judged(Lake):
+        verdict: npt.NDArray[np.int8]
 
     lake = lake_of(Rows([(hour, (0, 1, Behaviour.PLAY, 0)) for hour in (-2, -1, 1)], [], []))
-    flagged = Flagged(**{field.name: getattr(lake, field.name) for field in fields(lake)}, flag=np.array([3, 0, 1], np.int8))
-    assert as_of(flagged, T).flag.tolist() == [3, 0]  # type: ignore[attr-defined]
+    judged = Judged(**{field.name: getattr(lake, field.name) for field in fields(lake)}, verdict=np.array([3, 0, 1], np.int8))
+    past = as_of(judged, T)
+    assert isinstance(past, Judged)
+    assert past.verdict.tolist() == [3, 0]
 
 
 def test_a_catalogue_without_such_columns_stays_itself() -> None:

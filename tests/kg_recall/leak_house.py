@@ -13,7 +13,7 @@ import polars as pl
 from etl.behaviours import Behaviour
 from etl.catalogue import Catalogue
 from etl.events import Events
-from etl.lake import COMMENT_SCHEMA, TRIPLE_SCHEMA, Lake
+from etl.lake import TRIPLE_SCHEMA, Lake
 from etl.point_in_time import as_of
 from etl.sessions import SessionRules, Sessions
 from graph.projection import ALWAYS, Projection
@@ -94,7 +94,7 @@ def findings(world: World) -> Iterator[Finding | None]:
     yield from gate.of_judged_examples(world.judged_on, world.judged)
     world.ranker.observe(world.judged_on)
     yield from gate.of_ordinal_ranker(world.ranker, world.judged_on, world.judged)
-    yield from gate.of_ranker(world.ranker, world.judged_on, world.judged)
+    yield from gate.of_ranker(world.ranker, world.judged_on)
     yield from ListChecks(cascade.snapshot).of(world.lists, world.new_lists)
     yield from gate.of_lists(cascade, world.truth, world.lists)
     yield no_test_song_among_negatives(*world.pairs, moments.window(TEST))
@@ -217,7 +217,7 @@ def sound_lake() -> tuple[Lake, Projection]:
     columns = {"user": events.user[said], "item": events.item[said], "ts": events.ts[said], "text": ["好听"] * len(said)}
     triples = pl.DataFrame(list(rows), schema=TRIPLE_SCHEMA, orient="row")
     rejected = pl.DataFrame({"table": ["events"], "reason": ["dangling user"], "key": ["9"], "row": ["{}"]})
-    return Lake(catalogue, events, triples, pl.DataFrame(columns, schema=COMMENT_SCHEMA), rejected, ("daily", "fm")), projection
+    return Lake(catalogue, events, triples, pl.DataFrame(columns), rejected, ("daily", "fm")), projection
 
 
 def _log() -> Events:

@@ -14,12 +14,15 @@ from kg_recall.evaluation.leaks.finding import check, first_true
 from kg_recall.evaluation.leaks.parts import PART_NAME, part_of
 from kg_recall.evaluation.split import Split
 from kg_recall.moments import Window
+from ranking.examples import exposure_examples
 from ranking.ranker import Examples, Ranker
 from recall.candidate_table import CandidateTable
 from recall.snapshot import Snapshot
 
 SAMPLE = 64
 """Examples that are looked at one by one."""
+EARLY = 0.05
+"""Share of the log whose exposures are scored with and without what follows them."""
 CLOCK_SHIFT = 2 * 86_400 + 7 * 3_600
 """Moves every example to another hour and weekday."""
 
@@ -96,15 +99,14 @@ def features_as_of_their_event(examples: Examples, score: npt.NDArray[np.floatin
     return f"{example} score {score[row]:.4g}, and {without_future[row]:.4g} where later events are gone"
 
 
-def first_examples(examples: Examples) -> Examples:
-    """The earliest examples, few enough to be scored in one pass."""
-    return examples.take(np.argsort(examples.position, kind="stable")[:SAMPLE])
+def early_examples(snapshot: Snapshot) -> Examples:
+    """Exposures of the first part of the log: nearly all of it is their future, and a model of what came before them is quickly made."""
+    examples = exposure_examples(snapshot, 0, int(len(snapshot.events) * EARLY))
+    return examples.take(slice(max(len(examples) - SAMPLE, 0), len(examples)))
 
 
 def without_future(snapshot: Snapshot, examples: Examples) -> Snapshot:
-    """The snapshot without all that comes at or after the last of the examples."""
-    if not len(examples):
-        return snapshot
+    """The snapshot without all that comes at or after the last of the examples `[n]`, n > 0."""
     last = int(examples.position.max())
     return replace(snapshot, events=snapshot.events.take(slice(0, last)), now=int(examples.ts.max()))
 
@@ -115,8 +117,8 @@ def ordinal_has_no_clock_features(ranker: Ranker, examples: Examples, *, ordinal
     if not ordinal or not len(examples):
         return None
     few = examples.take(_spread(len(examples)))
-    scores = (ranker.score_examples(replace(few, ts=few.ts + shift)) for shift in (0, CLOCK_SHIFT))
-    row = first_true(~np.isclose(*scores, rtol=1e-3, atol=1e-3))
+    moved = replace(few, ts=few.ts + CLOCK_SHIFT)
+    row = first_true(~np.isclose(ranker.score_examples(few), ranker.score_examples(moved), rtol=1e-3, atol=1e-3))
     return None if row is None else f"{ranker.name} scores song {few.item[row]} differently at another hour"
 
 

@@ -105,12 +105,13 @@ def of_judged_examples(snapshot: Snapshot, judged: Examples) -> Found:
     yield from _of_histories(snapshot, judged)
 
 
-def of_ranker(ranker: Ranker, snapshot: Snapshot, judged: Examples) -> Found:
-    """A ranker that has observed `snapshot` scores its first examples as if nothing came after them. It is left at an earlier moment."""
-    few = examples.first_examples(judged)
-    score = ranker.score_examples(few)
-    ranker.observe(examples.without_future(snapshot, few))
-    yield examples.features_as_of_their_event(few, score, ranker.score_examples(few))
+def of_ranker(ranker: Ranker, snapshot: Snapshot) -> Found:
+    """A ranker that has observed `snapshot` scores early exposures as if nothing came after them. It is left at an earlier moment."""
+    few = examples.early_examples(snapshot)
+    if len(few):
+        score = ranker.score_examples(few)
+        ranker.observe(examples.without_future(snapshot, few))
+        yield examples.features_as_of_their_event(few, score, ranker.score_examples(few))
 
 
 def of_lists(cascade: Cascade, truth: Truth, made: RankedLists) -> Found:

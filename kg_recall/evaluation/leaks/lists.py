@@ -134,8 +134,14 @@ def _missing_fact(paths: Paths, projection: Projection) -> int | None:
     code = np.array([*(code_of.get(name, -1) for name in paths.step_names), -1])
     step = code[paths.steps]
     row, place = np.nonzero(step >= 0)
-    node = np.repeat(np.arange(n_nodes, dtype=np.int64), np.diff(projection.indptr))
-    edges = (node * n_steps + projection.step) * n_nodes + projection.target  # ascending: so the projection is laid out
+    if not len(row):
+        return None
+    head = np.unique(paths.nodes[row, place])
+    count = projection.indptr[head + 1] - projection.indptr[head]
+    at = np.arange(count.sum()) + np.repeat(projection.indptr[head] - (np.cumsum(count) - count), count)
+    node = np.repeat(head.astype(np.int64), count)
+    # Ascending, as the projection is laid out.
+    edges = (node * n_steps + projection.step[at]) * n_nodes + projection.target[at]
     wanted = (paths.nodes[row, place].astype(np.int64) * n_steps + step[row, place]) * n_nodes + paths.nodes[row, place + 1]
     at = np.minimum(np.searchsorted(edges, wanted), max(len(edges) - 1, 0))
     wrong = first_true(edges[at] != wanted if len(edges) else np.ones(len(wanted), dtype=bool))
