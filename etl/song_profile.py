@@ -119,10 +119,19 @@ class SongProfiles:
         return cls(facets.timeless() if at is None else facets.as_of(at), pl.DataFrame(columns))
 
     @classmethod
-    def as_of(cls, lake: Lake, t: int, rules: SongRules = DEFAULT_RULES, facets: SongFacets | None = None) -> SongProfiles:
-        """Profiles at time `t` (Unix seconds): of the events before it, and of the facts valid at it."""
+    def as_of(
+        cls,
+        lake: Lake,
+        t: int,
+        rules: SongRules = DEFAULT_RULES,
+        *,
+        facets: SongFacets | None = None,
+        learned: npt.NDArray[np.bool_] | None = None,
+    ) -> SongProfiles:
+        """Profiles at time `t` (Unix seconds): of the events before it, and of the facts valid at it; arguments as `UserProfiles.as_of`."""
         facets = SongFacets.of(lake.catalogue, lake.triples) if facets is None else facets
-        return cls.of(lake.events.take(lake.events.ts < t), facets, lake.catalogue.n_users, rules, at=t)
+        before = lake.events.ts < t if learned is None else learned & (lake.events.ts < t)
+        return cls.of(lake.events.take(before), facets, lake.catalogue.n_users, rules, at=t)
 
     def frame(self, catalogue: Catalogue) -> pl.DataFrame:
         """The table as a person reads it: `song_id, title`, a list of `{name, weight}` for each facet, heaviest first, then `table`."""

@@ -90,9 +90,26 @@ class UserProfiles:
         return cls(facets, *columns)
 
     @classmethod
-    def as_of(cls, lake: Lake, t: int, rules: ProfileRules = DEFAULT_RULES, facets: SongFacets | None = None) -> UserProfiles:
-        """Profiles at time `t` (Unix seconds): of the events before it, and of the facts known at theirs."""
-        events = lake.events.take(lake.events.ts < t)
+    def as_of(
+        cls,
+        lake: Lake,
+        t: int,
+        rules: ProfileRules = DEFAULT_RULES,
+        *,
+        facets: SongFacets | None = None,
+        learned: npt.NDArray[np.bool_] | None = None,
+    ) -> UserProfiles:
+        """Profiles at time `t` (Unix seconds): of the events before it, and of the facts known at theirs.
+
+        Args:
+            lake: the lake.
+            t: the moment.
+            rules: weights and half-life.
+            facets: `SongFacets.of` the lake, where the caller has them.
+            learned: `[n_events]` events to learn from; None: all. A mask that was itself made from events after `t` (`Lake.flag` judges the
+                whole log) lets them have a part.
+        """
+        events = lake.events.take(lake.events.ts < t if learned is None else learned & (lake.events.ts < t))
         facets = SongFacets.of(lake.catalogue, lake.triples) if facets is None else facets
         sentiment = comment_sentiment(events, lake.comments) if "sentiment" in lake.comments.columns else None
         return cls.of(events, facets, lake.catalogue.n_users, rules, at=t, sentiment=sentiment)

@@ -103,7 +103,7 @@ class ListenerProfile:
     now: int | None
     """Unix seconds; None where time is ordinal."""
     robot: list[dict[str, Any]]
-    """Why, and in which spans, the user is taken for a robot: `since, until, kind, reason`."""
+    """Spans in which a machine, or nobody, listened: `since, until, kind` (robot or background) and `reason`, as in the lake."""
     activity: Activity | None
     """None without events; then everything below is empty."""
     likes: dict[str, list[Taste]]

@@ -53,14 +53,17 @@ class _Page:
         """Head, activity and sections, in order; those that have nothing to say are left out."""
         told = self.profile
         yield self._head()
-        for span in told.robot:
+        for span in told.robot[: self.k]:
             days = {name: _day(span[name]) for name in ("since", "until")}
-            yield Text(self.words["robot"].format(**{**span, **days}), style="yellow")
+            yield Text(self.words[span["kind"]].format(**{**span, **days}), style="yellow")
+        if len(told.robot) > self.k:
+            yield Text(self.words["more"].format(n=len(told.robot) - self.k), style="yellow")
         if told.activity is None:
             yield Text(self.words["no events"])
             return
         yield from map(Text, self._activity(told.activity))
-        yield from self._section("likes", self._tastes(told.likes, "green") if told.likes else Text(self.words["no likes"]))
+        nothing = None if told.robot else Text(self.words["no likes"])
+        yield from self._section("likes", self._tastes(told.likes, "green") if told.likes else nothing)
         yield from self._section("dislikes", self._tastes(told.dislikes, "red") if told.dislikes else None)
         yield from self._section("blocked", self._blocked(told.blocked) if told.blocked else None)
         yield from self._section("favourites", self._favourites(told.favourites) if told.favourites else None)

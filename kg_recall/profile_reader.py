@@ -41,43 +41,40 @@ class ProfileReader:
     """The most values of a facet, favourites, rises and falls."""
     rules: ProfileRules = DEFAULT_RULES
 
-    def read(self, lake: Lake, user: int, robots: pl.DataFrame | None = None) -> ListenerProfile:
-        """The profile of a user.
-
-        Args:
-            lake: the lake.
-            user: user id.
-            robots: spans of users taken for robots: `user, since, until, kind, reason`.
-        """
-        mine = lake.events.user == user
-        events = lake.events.take(mine if self.now is None else mine & (lake.events.ts <= self.now))
+    def read(self, lake: Lake, user: int) -> ListenerProfile:
+        """The profile of a user (id). All that they did counts as activity; taste comes from the events that the lake learns from."""
+        rows = np.flatnonzero((lake.events.user == user) & (True if self.now is None else lake.events.ts <= self.now))
         row = lake.catalogue.users.row(user, named=True)
         user_id = row.pop("user_id")
         known = {name: value for name, value in row.items() if value is not None}
         at = None if self.ordinal else self.now if self.now is not None else lake.last_ts
-        flagged = [] if robots is None else robots.filter(pl.col("user") == user).drop("user").to_dicts()
-        if not len(events):
-            return ListenerProfile(user_id, known, at, flagged, None, {}, {}, [], [], [])
-        told = _Told(lake, replace(events, user=np.zeros_like(events.user)), at, self)
+        robot = lake.robots.filter(pl.col("user") == user).drop("user").to_dicts()
+        if not len(rows):
+            return ListenerProfile(user_id, known, at, robot, None, {}, {}, [], [], [])
+        told = _Told(lake, rows, at, self)
         likes, dislikes = told.tastes(liked=True), told.tastes(liked=False)
         return ListenerProfile(
-            user_id, known, at, flagged, told.activity(), likes, dislikes, told.blocked(), told.favourites(), told.changes()
+            user_id, known, at, robot, told.activity(), likes, dislikes, told.blocked(), told.favourites(), told.changes()
         )
 
 
 class _Told:
     """One listener's events, each with its mass and what it says, and the facets of their songs."""
 
-    def __init__(self, lake: Lake, events: Events, at: int | None, reader: ProfileReader) -> None:
-        self.lake, self.events, self.at, self.k = lake, events, at, reader.k
-        facets, rules, ordinal = SongFacets.of(lake.catalogue, lake.triples), reader.rules, at is None
+    def __init__(self, lake: Lake, rows: npt.NDArray[np.intp], at: int | None, reader: ProfileReader) -> None:
+        self.lake, self.events, self.at, self.k = lake, lake.events.take(rows), at, reader.k
+        events, rules, ordinal = self.events, reader.rules, at is None
+        facets, learned = SongFacets.of(lake.catalogue, lake.triples), lake.flag[rows] == 0
         sentiment = comment_sentiment(events, lake.comments) if "sentiment" in lake.comments.columns else None
-        self.profile = UserProfiles.of(events, facets, 1, rules, at=at, sentiment=sentiment).frame()
-        age = own_later_events(events.user, events.source, 1) if at is None else at - events.ts
-        mass = rules.signals(events, sentiment)
+        alone = replace(events, user=np.zeros_like(events.user))  # a batch of one
+        own_sentiment = None if sentiment is None else sentiment[learned]
+        self.profile = UserProfiles.of(alone.take(learned), facets, 1, rules, at=at, sentiment=own_sentiment).frame()
+        age = own_later_events(alone.user, alone.source, 1) if at is None else at - events.ts
+        signal = rules.signals(events, sentiment) * learned
         recent = age < RECENT_EVENTS if ordinal else age < RECENT_DAYS * SECONDS_PER_DAY
-        self.acts = _acts(events, lake.catalogue.n_songs, mass, np.exp2(-age / rules.half_life(ordinal=ordinal)), recent)
-        self.valued = _valued(self.acts.filter(pl.col("play") | (pl.col("signal") != 0)), facets.timeless() if ordinal else facets)
+        self.acts = _acts(events, lake.catalogue.n_songs, signal, np.exp2(-age / rules.half_life(ordinal=ordinal)), recent)
+        of_taste = self.acts.filter(pl.lit(pl.Series(learned)) & (pl.col("play") | (pl.col("signal") != 0)))
+        self.valued = _valued(of_taste, facets.timeless() if ordinal else facets)
 
     def activity(self) -> Activity:
         """How much, and when."""

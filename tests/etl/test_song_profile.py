@@ -106,6 +106,12 @@ def test_no_later_event_changes_a_profile(rows: list[tuple[Any, ...]], after: in
     assert all(profiles.table[rate].min() >= 0 and profiles.table[rate].max() < np.inf for rate in RATES)
 
 
+def test_what_is_not_learned_from_does_not_count() -> None:
+    events = log([(user, 0, Behaviour.PLAY, START) for user in range(3)])
+    profiles = SongProfiles.as_of(lake(events), START + 1, facets=FACETS, learned=np.array([True, False, True]))
+    assert profiles.table["plays"][0] == 2
+
+
 def test_the_future_has_no_part_and_wrong_rules_are_named() -> None:
     with pytest.raises(ValueError, match="cannot be part"):
         of([(0, 0, Behaviour.PLAY, START)], START - 1)

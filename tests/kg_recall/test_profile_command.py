@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from fake_steps import context_at
@@ -10,7 +12,7 @@ from rich.cells import cell_len
 
 from etl.behaviours import Behaviour
 from etl.events import Events
-from etl.lake import Lake
+from etl.lake import ROBOT_SCHEMA, Lake
 from kg_recall.cli import invoke
 from kg_recall.near_ids import near_ids
 from kg_recall.profile import ListenerProfile
@@ -39,8 +41,8 @@ def house() -> Lake:
     return lake(events(), users=USERS)
 
 
-def read(user: int = 0, robots: pl.DataFrame | None = None, **reader: Any) -> ListenerProfile:
-    return ProfileReader(**reader).read(house(), user, robots)
+def read(user: int = 0, **reader: Any) -> ListenerProfile:
+    return ProfileReader(**reader).read(house(), user)
 
 
 @pytest.fixture
@@ -143,15 +145,34 @@ def test_what_the_source_does_not_tell_is_not_told() -> None:
     assert "heard to the end" not in page(told, "en", 5)
 
 
-def test_a_robot_is_named() -> None:
-    robots = pl.DataFrame(
-        {"user": [0, 3], "since": [START, START], "until": [START + DAY, START], "kind": ["mall", "loop"], "reason": ["never pauses", "?"]}
-    )
-    told = read(robots=robots)
-    assert [span["kind"] for span in told.robot] == ["mall"]
-    assert "Taken for a robot from 2020-09-13 to 2020-09-14 (mall): never pauses." in page(told, "en", 5)
+def test_a_robot_is_named_and_its_plays_are_no_taste() -> None:
+    spans = [(0, START, START + 5 * DAY, "robot", "never pauses"), (3, START, START, "background", "an empty room")]
+    robots = pl.DataFrame(spans, schema=ROBOT_SCHEMA, orient="row")
+    service = house()
+    flagged = (service.events.ts <= START + 5 * DAY).astype(np.int8) * 3
+    told = ProfileReader().read(replace(service, robots=robots, flag=flagged), 0)
+    assert [span["kind"] for span in told.robot] == ["robot"]
+    assert told.activity is not None
+    assert told.activity.plays == 8
+    assert told.likes["style"][0].plays == 0
+    assert told.likes["style"][0].positive < read().likes["style"][0].positive
+    assert "Taken for a robot, 2020-09-13 to 2020-09-18: never pauses." in page(told, "en", 5)
     assert "never pauses" in page(told, "zh", 5)
-    assert read(1, robots).robot == []
+    everything = ProfileReader().read(replace(service, robots=robots, flag=np.full_like(flagged, 3)), 0)
+    assert everything.likes == everything.dislikes == {}
+    assert "Nothing liked" not in page(everything, "en", 5)
+    assert "Playing to nobody" in page(ProfileReader().read(replace(service, robots=robots), 3), "en", 5)
+
+
+def test_a_comment_counts_by_its_own_sentiment() -> None:
+    rows = [(0, 1, Behaviour.COMMENT, START, 1.0, 0), (2, 1, Behaviour.COMMENT, START, 1.0, 1), (2, 1, Behaviour.DISLIKE, START, 1.0, 2)]
+    comments = pl.DataFrame(
+        [(0, 1, START, "love", 1.0), (2, 1, START, "no", -1.0)], schema=["user", "item", "ts", "text", "sentiment"], orient="row"
+    )
+    comments = comments.cast({"user": pl.Int32, "item": pl.Int32, "sentiment": pl.Float32})
+    told = ProfileReader().read(lake(log(rows), comments), 2)
+    assert told.likes == {}
+    assert told.dislikes["artist"][0].negative == pytest.approx(5)
 
 
 def test_shares_bars_and_evidence_agree() -> None:
