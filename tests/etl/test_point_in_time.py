@@ -92,8 +92,6 @@ def lake_of(*parts: Rows, popularity: float = 1.0) -> Lake:
         events=events,
         triples=pl.DataFrame(facts, schema=TRIPLE_SCHEMA, orient="row"),
         comments=pl.DataFrame(comments, schema=SAID_SCHEMA, orient="row").with_columns(text=pl.lit("好")),
-            text=pl.lit("好")
-        ),
         rejected=pl.DataFrame([("events", "dangling", str(n), "{}")] * n, schema=REJECTED_SCHEMA, orient="row"),
         scenes=("daily", "fm"),
     )
