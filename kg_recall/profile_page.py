@@ -18,8 +18,10 @@ ORDER: Final = ("artist", "style", "language", "era", "album")
 """Facets that come first; the tags follow."""
 BAR: Final = 12
 """Cells of a whole bar."""
-LEAST_SHARE: Final = 0.03
-"""Values of a smaller share are left to `--json`, unless they are a facet's only ones."""
+LEAST_LIKED: Final = 0.1
+"""Likes of less than this part of the facet's first are left to `--json` …"""
+LEAST_DISLIKED: Final = 0.03
+"""… and so are dislikes of a smaller share of the facet's refusal, unless something of theirs was refused outright."""
 PEAK_HOURS: Final = 3
 PIPED_WIDTH: Final = 160
 WIDE: Final = 100
@@ -63,8 +65,8 @@ class _Page:
             return
         yield from map(Text, self._activity(told.activity))
         nothing = None if told.robot else Text(self.words["no likes"])
-        yield from self._section("likes", self._tastes(told.likes, "green") if told.likes else nothing)
-        yield from self._section("dislikes", self._tastes(told.dislikes, "red") if told.dislikes else None)
+        yield from self._section("likes", self._tastes(told.likes, liked=True) if told.likes else nothing)
+        yield from self._section("dislikes", self._tastes(told.dislikes, liked=False) if told.dislikes else None)
         yield from self._section("blocked", self._blocked(told.blocked) if told.blocked else None)
         yield from self._section("favourites", self._favourites(told.favourites) if told.favourites else None)
         yield from self._section("changes", self._changes(told.changes) if told.changes else None)
@@ -103,14 +105,14 @@ class _Page:
             yield words["hours"].format(line=_levels(told.hours), **self._peak(told.hours))
             yield words["week"].format(line=_levels(told.weekdays), share=self._percent(sum(told.weekdays[5:])))
 
-    def _tastes(self, tastes: dict[str, list[Taste]], colour: str) -> Table:
+    def _tastes(self, tastes: dict[str, list[Taste]], *, liked: bool) -> Table:
         table = _grid("facet", "name", "share", "bar", "evidence", *(["example"] if self.with_examples else []))
         first = [facet for facet in ORDER if facet in tastes]
         for facet in [*first, *(facet for facet in tastes if facet not in ORDER)]:
-            shown = [taste for taste in tastes[facet] if taste.share >= LEAST_SHARE] or tastes[facet][:1]
+            shown = [taste for taste in tastes[facet] if _worth_a_line(taste, tastes[facet][0].share, liked=liked)]
             for place, taste in enumerate(shown):
                 label = "" if place else self.facets.get(facet, facet)
-                bar = Text(_bar(taste.share), style=colour)
+                bar = Text(_bar(taste.share), "green" if liked else "red")
                 row = (Text(label, "bold"), _cut(taste.name), self._percent(taste.share), bar, _cut(self._evidence(taste)))
                 table.add_row(*row, *([_cut(self._example(taste, facet), "dim")] if self.with_examples else []))
         return table
@@ -182,6 +184,11 @@ def _grid(*columns: str) -> Table:
 def _cut(text: str, style: str = "") -> Text:
     """A text of one line, cut where its column ends."""
     return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
+def _worth_a_line(taste: Taste, first: float, *, liked: bool) -> bool:
+    """`first` is the largest share of the facet."""
+    return taste.share >= LEAST_LIKED * first if liked else taste.share >= LEAST_DISLIKED or bool(taste.refusals)
 
 
 def _day(ts: int) -> str:
