@@ -94,9 +94,10 @@ def clean_comments(raw: pl.DataFrame, ledger: Ledger, song_ids: pl.Series, last_
     return clean(TABLES["comments"], raw, ledger, {"song": song_ids}, Check("future ts", pl.col("ts") > last_ts))
 
 
-def code_comments(comments: pl.DataFrame, song_ids: pl.Series, user_ids: pl.Series) -> pl.DataFrame:
+def code_comments(comments: pl.DataFrame, song_ids: pl.Series, user_ids: pl.Series, sentiment: pl.Series) -> pl.DataFrame:
     """`Lake.comments`: ids in place of names, in time order."""
-    coded = comments.with_columns(item=places(comments["song_id"], song_ids), user=places(comments["user_id"], user_ids))
+    ids = {"item": places(comments["song_id"], song_ids), "user": places(comments["user_id"], user_ids), "sentiment": sentiment}
+    coded = comments.with_columns(**ids)
     return coded.select(list(COMMENT_SCHEMA)).cast(COMMENT_SCHEMA).sort("ts", "user", "item", "text")  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 
+from etl.activity import ACTIVITY_SCHEMA, activity, artist_codes
 from etl.behaviours import NAMES, Behaviour
 from etl.catalogue import Catalogue
 from etl.chunks import blocks_of
@@ -17,13 +19,17 @@ from etl.cleaning import Ledger, rejected_rows
 from etl.contract import TABLES
 from etl.event_log import EventCoder, places
 from etl.events import Events
+from etl.flags import Flagging, first_ts, flag_lake
 from etl.lake import EVENTS, REJECTED_SCHEMA, SECONDS_PER_DAY, day_of, label_of, write_days, write_meta
+from etl.robots import find_robots
 from etl.rules import CleaningRules
 from etl.staged_rows import named_rows
 from etl.staging import UNDATED, StagedEvents
 from etl.typed_columns import ROW
 
 EVENT = TABLES["events"]
+SEARCH = "search"
+"""Scene of searches (source contract)."""
 DANGLING = "dangling item_id"
 BEFORE = tuple(name for name in TABLES if name not in ("events", "comments", "friends"))
 """Tables whose rejected rows come before those of events."""
@@ -87,35 +93,64 @@ def _dangling(staged: StagedEvents, known: npt.NDArray[np.bool_], label: str) ->
 
 
 @dataclass(frozen=True)
+class Written:
+    """What the rules made of the events of a lake."""
+
+    derived: dict[str, int]
+    """Events that no source row states, by behaviour."""
+    flagged: dict[str, int]
+    """Events that are not learned from, by flag."""
+    robots: pl.DataFrame
+    """Accounts and stretches whose plays nobody chose: see `Lake.robots`."""
+
+
+@dataclass(frozen=True)
 class EventWriter:
-    """Writes the events of a lake, and all that was set aside, day by day."""
+    """Writes the events of a lake, and all that was set aside, some days at a time."""
 
     staged: StagedEvents
     census: Census
+    rules: CleaningRules
+    clock: bool
+    """False where times give order only: then nothing that needs a clock is flagged."""
 
-    def write(self, folder: Path, catalogue: Catalogue, comments: pl.DataFrame, rules: CleaningRules, ledger: Ledger) -> dict[str, int]:
-        """Write `events/`, `rejected.parquet` and `meta.json` into the lake's `folder`.
-
-        Returns:
-            How many events of each behaviour no source row states.
-        """
+    def write(self, folder: Path, catalogue: Catalogue, comments: pl.DataFrame, ledger: Ledger) -> Written:
+        """Write `events/`, `flags/`, `robots.parquet`, `rejected.parquet` and `meta.json` into the lake's `folder`."""
         (folder / EVENTS).mkdir(parents=True, exist_ok=True)
-        coder = self._coder(catalogue, rules)
         derived = dict.fromkeys((NAMES[Behaviour.FULL_PLAY], NAMES[Behaviour.SKIP], NAMES[Behaviour.COMMENT]), 0)
-        said = comments.with_columns(day=pl.col("ts").floordiv(SECONDS_PER_DAY).cast(pl.Int32))
-        last_ts = None
-        for days in blocks_of(self._sizes(said)):
-            rows = pl.concat([self.staged.rows(label_of(day)) for day in days])
-            rows = rows.filter(coder.known(rows))
-            stated, events = coder.code(rows, said.filter(pl.col("day").is_in(days)))
+        activities = [pl.DataFrame(schema=ACTIVITY_SCHEMA)]
+        artists = artist_codes(catalogue.songs)
+        search = self.census.scenes.index(SEARCH) if SEARCH in self.census.scenes else -1
+        coder, last_ts = self._coder(catalogue), None
+        for rows, said in self._blocks(coder, comments):
+            stated, events = coder.code(rows, said)
             _add(derived, stated, events, rows.height)
             write_days(folder, events)
             last_ts = int(events.ts[-1]) if len(events) else last_ts
+            if self.clock:
+                activities.append(activity(events, coder.durations, artists, self.rules.robots, search=search))
+        robots = find_robots(pl.concat(activities), self.rules.robots)
+        robots.write_parquet(folder / "robots.parquet", compression="zstd")
+        flagged = flag_lake(folder, Flagging(self.rules, robots, self._first_ts()), catalogue.n_users)
         self._write_rejected(folder / "rejected.parquet", ledger)
         write_meta(folder, self.census.scenes, last_ts)
-        return derived
+        return Written(derived, flagged, robots)
 
-    def _coder(self, catalogue: Catalogue, rules: CleaningRules) -> EventCoder:
+    def _blocks(self, coder: EventCoder, comments: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Staged rows whose items are known and rows of `Lake.comments`, of some days at a time."""
+        said = comments.with_columns(day=pl.col("ts").floordiv(SECONDS_PER_DAY).cast(pl.Int32))
+        commented = dict(said.group_by("day").len().iter_rows())
+        for days in blocks_of(commented | self._rows_of_day()):
+            rows = pl.concat([self.staged.rows(label_of(day)) for day in days])
+            yield rows.filter(coder.known(rows)), said.filter(pl.col("day").is_in(days))
+
+    def _rows_of_day(self) -> dict[int, int]:
+        return {day_of(label): day.rows for label, day in self.staged.days.items() if label != UNDATED}
+
+    def _first_ts(self) -> int | None:
+        return first_ts(self._rows_of_day(), self.rules) if self.clock else None
+
+    def _coder(self, catalogue: Catalogue) -> EventCoder:
         books = self.staged.books
         names = (
             (books.users.names, catalogue.users["user_id"]),
@@ -124,13 +159,7 @@ class EventWriter:
         )
         user, item, scene = (places(own, known).fill_null(-1).to_numpy() for own, known in names)
         durations = catalogue.songs["duration_ms"].fill_null(-1).to_numpy()
-        return EventCoder(user, np.where(self.census.known, item, -1), scene, durations, self.census.given, rules)
-
-    def _sizes(self, said: pl.DataFrame) -> dict[int, int]:
-        """Days with events or comments, and how many rows they have."""
-        commented = dict(said.group_by("day").len().iter_rows())
-        staged = {day_of(label): day.rows for label, day in self.staged.days.items() if label != UNDATED}
-        return commented | staged
+        return EventCoder(user, np.where(self.census.known, item, -1), scene, durations, self.census.given, self.rules)
 
     def _write_rejected(self, path: Path, ledger: Ledger) -> None:
         """Rows set aside: by table in the contract's order, those of events by day."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ from etl.events import Events
 
 EVENTS: Final = "events"
 """Folder of the days of events: `2025-03-01.parquet` …"""
+FLAGS: Final = "flags"
+"""Folder of their flags, row by row."""
 SECONDS_PER_DAY: Final = 86_400
 EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 EVENT_SCHEMA: Final = {
@@ -32,6 +34,7 @@ EVENT_SCHEMA: Final = {
     "count": pl.Float32,
     "source": pl.Int64,
 }
+ROBOT_SCHEMA: Final = {"user": pl.Int32, "since": pl.Int64, "until": pl.Int64, "kind": pl.String, "reason": pl.String}
 TRIPLE_SCHEMA: Final = {
     "head": pl.String,
     "relation": pl.String,
@@ -40,7 +43,7 @@ TRIPLE_SCHEMA: Final = {
     "confidence": pl.Float32,
     "valid_from": pl.Int64,
 }
-COMMENT_SCHEMA: Final = {"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64, "text": pl.String}
+COMMENT_SCHEMA: Final = {"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64, "text": pl.String, "sentiment": pl.Float32}
 REJECTED_SCHEMA: Final = {"table": pl.String, "reason": pl.String, "key": pl.String, "row": pl.String}
 
 
@@ -54,11 +57,19 @@ class Lake:
     triples: pl.DataFrame
     """`head, relation, tail` (keys), `source` (table), `confidence` in (0, 1], `valid_from` (Unix seconds or null: always)."""
     comments: pl.DataFrame
-    """`user, item` (ids), `ts`, `text`, in time order."""
+    """`user, item` (ids), `ts`, `text`, `sentiment` in [-1, 1], in time order."""
     rejected: pl.DataFrame
     """What was set aside: `table, reason, key, row` (the source row as JSON)."""
     scenes: tuple[str, ...]
     """Scene names by the code in `Events.scene`, sorted."""
+    flag: npt.NDArray[np.int8] = None  # type: ignore[assignment]
+    """`[n_events]` codes of `etl.flags.Flag`: why an event is not learned from, 0 where it is (default)."""
+    robots: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROBOT_SCHEMA))
+    """Accounts and stretches whose plays nobody chose: `user, since, until` (Unix seconds, inclusive), `kind`, `reason`."""
+
+    def __post_init__(self) -> None:
+        if self.flag is None:
+            object.__setattr__(self, "flag", np.zeros(len(self.events), dtype=np.int8))
 
     @property
     def last_ts(self) -> int | None:
@@ -70,7 +81,10 @@ class Lake:
         (folder / EVENTS).mkdir(parents=True, exist_ok=True)
         write_catalogue(folder, self.catalogue, self.triples, self.comments)
         self.rejected.write_parquet(folder / "rejected.parquet", compression="zstd")
+        self.robots.write_parquet(folder / "robots.parquet", compression="zstd")
         write_days(folder, self.events)
+        for day, start, end in _days(self.events.ts):
+            write_flags(folder, day, self.flag[start:end])
         write_meta(folder, self.scenes, self.last_ts)
 
     @classmethod
@@ -90,6 +104,8 @@ class Lake:
         return cls(
             catalogue=Catalogue(frame("entities"), frame("songs"), frame("users")),
             events=read_events(folder),
+            flag=_column(folder / FLAGS, "flag"),
+            robots=frame("robots"),
             triples=frame("triples"),
             comments=frame("comments"),
             rejected=frame("rejected"),
@@ -112,12 +128,25 @@ def write_catalogue(folder: Path, catalogue: Catalogue, triples: pl.DataFrame, c
 
 def write_days(folder: Path, events: Events) -> None:
     """Write whole days of events. In a day's file `source` counts from 0, so that no day depends on those before."""
-    days = events.ts // SECONDS_PER_DAY
-    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    days = _days(events.ts)
+    starts = np.array([start for _, start, _ in days], dtype=np.int64)
     frame = events_frame(replace(events, source=events.source - _sources_before(events.source, starts)))
-    for start, end in pairwise([*starts, len(days)]):
-        path = folder / EVENTS / f"{label_of(int(days[start]))}.parquet"
+    for day, start, end in days:
+        path = folder / EVENTS / f"{label_of(day)}.parquet"
         frame.slice(start, end - start).write_parquet(path, compression="zstd", compression_level=1, statistics=False)
+
+
+def write_flags(folder: Path, day: int, flag: npt.NDArray[np.int8]) -> None:
+    """Write the flags of a day of events."""
+    (folder / FLAGS).mkdir(exist_ok=True)
+    pl.DataFrame({"flag": flag}).write_parquet(folder / FLAGS / f"{label_of(day)}.parquet", statistics=False)
+
+
+def _days(ts: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Days of ascending times `[n]`: day counted from 1970, first row, row after the last."""
+    days = ts // SECONDS_PER_DAY
+    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    return [(int(days[start]), int(start), int(end)) for start, end in pairwise([*starts, len(days)])]
 
 
 def write_meta(folder: Path, scenes: tuple[str, ...], last_ts: int | None) -> None:
@@ -132,10 +161,14 @@ def read_events(folder: Path) -> Events:
     if not files:
         return events_of_frame(pl.DataFrame(schema=EVENT_SCHEMA))
     events = events_of_frame(pl.read_parquet(files))
-    days = events.ts // SECONDS_PER_DAY
-    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    starts = np.array([start for _, start, _ in _days(events.ts)], dtype=np.int64)
     before = np.append(0, np.cumsum(np.maximum.reduceat(events.source, starts) + 1)[:-1])
-    return replace(events, source=events.source + np.repeat(before, np.diff(np.append(starts, len(days)))))
+    return replace(events, source=events.source + np.repeat(before, np.diff(np.append(starts, len(events)))))
+
+
+def _column(folder: Path, name: str) -> npt.NDArray[np.int8]:
+    files = sorted(folder.glob("*.parquet"))
+    return pl.read_parquet(files)[name].to_numpy(writable=True) if files else np.empty(0, dtype=np.int8)
 
 
 def _sources_before(source: npt.NDArray[np.int64], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
@@ -158,9 +191,9 @@ def day_of(label: str) -> int:
 
 def events_frame(events: Events) -> pl.DataFrame:
     """Events as a frame with the columns of `EVENT_SCHEMA`."""
-    return pl.DataFrame({field.name: getattr(events, field.name) for field in fields(events)}, schema=EVENT_SCHEMA)
+    return pl.DataFrame({column.name: getattr(events, column.name) for column in fields(events)}, schema=EVENT_SCHEMA)
 
 
 def events_of_frame(frame: pl.DataFrame) -> Events:
     """The inverse of `events_frame`: every array contiguous and writable."""
-    return Events(**{field.name: frame[field.name].cast(EVENT_SCHEMA[field.name]).to_numpy(writable=True) for field in fields(Events)})
+    return Events(**{name: frame[name].cast(dtype).to_numpy(writable=True) for name, dtype in EVENT_SCHEMA.items()})

@@ -13,8 +13,9 @@ from etl.cleaning import Check, Ledger, clean, drop_unknown_links
 from etl.contract import TABLES
 from etl.entities import catalogue, empty_raw, entities, known_ids, users
 from etl.event_log import clean_comments, code_comments, last_accepted_ts
-from etl.event_writer import EventWriter, census
+from etl.event_writer import Census, EventWriter, census
 from etl.extraction import Extraction, Places, extract_events
+from etl.judged_comments import judged, write_judge
 from etl.lake import Lake, write_catalogue
 from etl.report import EtlReport
 from etl.rules import CleaningRules
@@ -48,6 +49,7 @@ def write_lake(
     max_rejected: float,
     previous: Path | None = None,
     scratch: Path | None = None,
+    clock: bool = True,
     now: int | None = None,
     progress: Progress | None = None,
 ) -> EtlReport:
@@ -60,6 +62,7 @@ def write_lake(
         max_rejected: rejected share of one table above which the build stops.
         previous: an earlier such folder. Days that it has staged are not read again, but for the last ones.
         scratch: where events lie until all are read; a killed extraction of an unchanged SQLite file is taken up from there.
+        clock: False where times of the source give order only, so that no rule which needs a clock is applied.
         now: time of the extraction in Unix seconds, against which times in the future are judged; default the wall clock.
         progress: called with a stage, how much of it is done, and its total.
 
@@ -71,17 +74,20 @@ def write_lake(
     ledger = Ledger()
     tables = _clean_catalogue(raw, ledger)
     _tell(progress, 1)
-    writer, tables = _clean_listeners(raw, tables, ledger, rules, progress)
+    counted, tables = _clean_listeners(raw, tables, ledger, rules, progress)
     ledger.limit(max_rejected)
     stated = facts(tables, rules)
-    named = catalogue(tables, stated, users(tables["users"], writer.census.users, tables["comments"]["user_id"]))
-    comments = code_comments(tables["comments"], named.songs["song_id"], named.users["user_id"])
+    named = catalogue(tables, stated, users(tables["users"], counted.users, tables["comments"]["user_id"]))
+    sentiment = judged(tables["comments"]["text"], rules.sentiment, previous / "lake" if previous else None)
+    comments = code_comments(tables["comments"], named.songs["song_id"], named.users["user_id"], sentiment)
+    writer = EventWriter(raw.events.staged, counted, rules, clock)
     _tell(progress, 4)
     (folder / "lake").mkdir(parents=True, exist_ok=True)
     write_catalogue(folder / "lake", named, stated, comments)
-    derived = writer.write(folder / "lake", named, comments, rules, ledger)
+    written = writer.write(folder / "lake", named, comments, ledger)
+    write_judge(folder / "lake", rules.sentiment)
     _tell(progress, 5)
-    return EtlReport.of(ledger, named, stated, derived, raw.events)
+    return EtlReport.of(ledger, named, stated, written, raw.events)
 
 
 def build_lake(
@@ -132,8 +138,8 @@ def _clean(name: str, raw: _Raw, ledger: Ledger, tables: dict[str, pl.DataFrame]
 
 def _clean_listeners(
     raw: _Raw, tables: dict[str, pl.DataFrame], ledger: Ledger, rules: CleaningRules, progress: Progress | None
-) -> tuple[EventWriter, dict[str, pl.DataFrame]]:
-    """Facts of `triples`, users, comments and friends, all tables together; and what writes the events among them."""
+) -> tuple[Census, dict[str, pl.DataFrame]]:
+    """What the accepted events name; and facts of `triples`, users, comments and friends, all tables together."""
     known = known_ids(tables, raw.present)
     found = {"users": _clean("users", raw, ledger, tables)}
     with_users = known | ({"user": _every_user(raw, found["users"])} if "users" in raw.present else {})
@@ -150,7 +156,7 @@ def _clean_listeners(
     people = {"user": users(found["users"], counted.users, found["comments"]["user_id"])["user_id"]}
     befriended = ledger if "friends" in raw.present else Ledger()
     found["friends"] = clean(TABLES["friends"], raw.tables["friends"], befriended, people)
-    return EventWriter(raw.events.staged, counted), tables | found
+    return counted, tables | found
 
 
 def _every_user(raw: _Raw, cleaned: pl.DataFrame) -> pl.Series:

@@ -11,6 +11,7 @@ import polars as pl
 
 from etl.catalogue import Catalogue
 from etl.cleaning import Ledger
+from etl.event_writer import Written
 from etl.extraction import Extraction
 
 EXAMPLE_LENGTH = 300
@@ -30,23 +31,37 @@ class EtlReport:
     """Table → reason → one rejected row as JSON."""
     derived: dict[str, int]
     """Events that no source row states, by behaviour."""
+    flagged: dict[str, int]
+    """Events that stay in the lake and are not learned from, by flag (`etl.flags.Flag`)."""
     entities: dict[str, int]
     """Entities by kind."""
     facts: dict[str, int]
     """Facts by relation."""
+    robots: pl.DataFrame
+    """Accounts and stretches whose plays nobody chose: `user, since, until, kind, reason`."""
 
     extraction: Extraction
     """How the events were read."""
 
     @classmethod
-    def of(cls, ledger: Ledger, catalogue: Catalogue, triples: pl.DataFrame, derived: dict[str, int], extraction: Extraction) -> EtlReport:
+    def of(cls, ledger: Ledger, catalogue: Catalogue, triples: pl.DataFrame, written: Written, extraction: Extraction) -> EtlReport:
         """The report of what `ledger` noted and the lake holds."""
         rejected = {name: dict(sorted(ledger.counts.get(name, {}).items())) for name in ledger.names}
         examples = {name: dict(sorted(ledger.examples.get(name, {}).items())) for name in ledger.names}
         read = {name: ledger.read[name] for name in ledger.names}
         kept = {name: rows - sum(rejected[name].values()) for name, rows in read.items()}
-        kinds = _counts(catalogue.entities, "kind")
-        return cls(read, kept, rejected, examples, derived, kinds, _counts(triples, "relation"), extraction)
+        return cls(
+            read,
+            kept,
+            rejected,
+            examples,
+            written.derived,
+            written.flagged,
+            _counts(catalogue.entities, "kind"),
+            _counts(triples, "relation"),
+            written.robots,
+            extraction,
+        )
 
     def write(self, folder: Path) -> None:
         """Write `etl.json` and `etl.md` into `folder` (created if missing)."""
@@ -56,6 +71,7 @@ class EtlReport:
             "kept": self.kept,
             "rejected": self.rejected,
             "derived": self.derived,
+            "flagged": self.flagged,
             "entities": self.entities,
             "facts": self.facts,
             "events_read": {"rows": self.extraction.rows_read, "since": self.extraction.since},
@@ -69,7 +85,13 @@ class EtlReport:
         parts = ["# Extraction and cleaning", "", *_table(("table", "read", "kept", "rejected"), rows), ""]
         parts += ["A name with a point counts values of one column: the row was kept without the value.", "", self.reading, ""]
         parts += ["## Rejected", "", *self._reasons(), ""]
-        for title, counts in (("Derived events", self.derived), ("Entities", self.entities), ("Facts", self.facts)):
+        counted = {
+            "Derived events": self.derived,
+            "Events not learned from": self.flagged,
+            "Entities": self.entities,
+            "Facts": self.facts,
+        }
+        for title, counts in counted.items():
             parts += [f"## {title}", "", *_table(("name", "count"), list(counts.items())), ""]
         return "\n".join(parts)
 

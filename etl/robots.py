@@ -12,9 +12,9 @@ from typing import Final
 import polars as pl
 
 from etl.activity import DAY
+from etl.lake import ROBOT_SCHEMA
 from etl.robot_rules import RobotRules
 
-ROBOT_SCHEMA: Final = {"user": pl.Int32, "since": pl.Int64, "until": pl.Int64, "kind": pl.String, "reason": pl.String}
 _ACTS: Final = ("clicks", "hearts", "refusals", "left", "scene_changes")
 ACTS: Final = pl.sum_horizontal(_ACTS)
 HOURS: Final = pl.col("hours").bitwise_count_ones()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from etl.errors import UserError
+from etl.robot_rules import RobotRules
+from etl.sentiment import SentimentRules
+from etl.sessions import SessionRules
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,18 @@ class CleaningRules:
     """Seconds after the extraction from which a time is in the future."""
     late_days: int = 2
     """Events up to so many days older than the newest are read again at the next extraction: they may come late, or change."""
+    short_exposure_ms: int = 500
+    """An exposure on the screen for less than this (its `play_ms`, where the source has it) is not learned from; 0: each is."""
+    skew_days: int = 3_650
+    """Events so many days older than the source's log are of a device whose clock was reset; 0: none is."""
+    user_cap: int = 20_000
+    """Of a user's events the last so many are learned from, so that nobody outweighs everybody (Covington et al. 2016); 0: all."""
+    robots: RobotRules = field(default_factory=RobotRules)
+    """Accounts and stretches of time whose plays nobody chose."""
+    sentiment: SentimentRules = field(default_factory=SentimentRules)
+    """How comments are read."""
+    sessions: SessionRules = field(default_factory=SessionRules)
+    """Where one sitting of a listener ends and the next begins."""
     released_by_share: float = 0.5
     """An album is released by the artists who sing at least this share of its songs."""
 
@@ -33,7 +48,7 @@ class CleaningRules:
         for name in ("full_play_share", "skip_share", "released_by_share"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise UserError(f"[etl] {name} = {getattr(self, name)}: give a share above 0 and up to 1")
-        for name in ("skip_ms", "future_tolerance", "late_days"):
+        for name in ("skip_ms", "future_tolerance", "late_days", "short_exposure_ms", "skew_days", "user_cap"):
             if getattr(self, name) < 0:
                 raise UserError(f"[etl] {name} = {getattr(self, name)}: give 0 or more")
         if self.unknown_length not in ("full_play", "none"):

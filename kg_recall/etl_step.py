@@ -40,6 +40,7 @@ def run(context: Context, folder: Path) -> None:
             max_rejected=rules.max_rejected,
             previous=previous,
             scratch=workspace.path(CHUNKS),
+            clock=context.settings.evaluate.split == "time",
             progress=tell,
         )
     report.write(folder / "reports")

@@ -44,7 +44,7 @@ STEPS: Final = (
         home="",
         outputs=("lake", "staged", "reports/etl.json", "reports/etl.md"),
         hashed=("lake",),
-        settings=("etl", "source.tables"),
+        settings=("etl", "source.tables", "evaluate.split"),
         also="kg_recall.etl_step:source_fingerprint",
         command="etl",
     ),

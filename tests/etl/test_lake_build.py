@@ -117,7 +117,7 @@ def test_events_are_derived_and_comments_count_once(built: tuple[Lake, EtlReport
         ("u4", "comment", "song:s2", 6),
     ]
     assert report.derived == {"full_play": 3, "skip": 1, "comment": 1}
-    assert lake.comments.to_dicts() == [
+    assert lake.comments.drop("sentiment").to_dicts() == [
         {"user": 0, "item": 0, "ts": NOW - 100, "text": "so calm"},
         {"user": 3, "item": 1, "ts": NOW - 50, "text": "again"},
     ]
@@ -184,7 +184,8 @@ def test_the_lake_comes_back_from_its_folder_and_writes_the_same_bytes(built: tu
     back = Lake.read(tmp_path / "one")
     back.write(tmp_path / "two")
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        "comments.parquet", "entities.parquet", "events", "meta.json", "rejected.parquet", "songs.parquet", "triples.parquet",
+        "comments.parquet", "entities.parquet", "events", "flags", "meta.json", "rejected.parquet", "robots.parquet", "songs.parquet",
+        "triples.parquet",
         "users.parquet",
     ]  # fmt: skip
     days = sorted({time.strftime("%Y-%m-%d.parquet", time.gmtime(ts)) for ts in lake.events.ts.tolist()})

@@ -88,6 +88,8 @@ def assert_same_lake(one: Lake, other: Lake) -> None:
     assert_frame_equal(one.comments, other.comments)
     assert_frame_equal(one.rejected, other.rejected)
     assert one.scenes == other.scenes
+    assert one.flag.tolist() == other.flag.tolist()
+    assert_frame_equal(one.robots, other.robots)
 
 
 def test_the_house_has_every_table() -> None:

@@ -1,0 +1,130 @@
+"""Events that stay in the lake and out of learning: each flagged by the named rule that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.behaviours import BLOCKING, Behaviour
+from etl.chunks import blocks_of
+from etl.events import Events
+from etl.lake import EVENT_SCHEMA, EVENTS, SECONDS_PER_DAY, day_of, events_of_frame, label_of, write_flags
+from etl.rules import CleaningRules
+
+Codes = npt.NDArray[np.int8]
+
+
+class Flag(IntEnum):
+    """Why an event is not learned from; the value is its code in the lake. Of several reasons the smallest code is given."""
+
+    NONE = 0
+    SHORT_EXPOSURE = 1
+    """Shown for less than `short_exposure_ms`: nobody can have looked."""
+    CLOCK_SKEW = 2
+    """Older than the source's log by `skew_days`: a device whose clock was reset."""
+    ROBOT = 3
+    """Of an account that a machine plays (`etl.robots`)."""
+    BACKGROUND = 4
+    """Of a stretch that nobody listened to (`etl.robots`)."""
+    OVER_CAP = 5
+    """Older than the user's last `user_cap` events."""
+
+
+OF_KIND: Final = {"robot": Flag.ROBOT, "background": Flag.BACKGROUND}
+SKEW_QUANTILE: Final = 0.01
+"""A log begins where this share of its events lies behind: what is far older than that is no part of it."""
+
+
+@dataclass(frozen=True)
+class Flagging:
+    """What flags depend on beside the events themselves."""
+
+    rules: CleaningRules
+    robots: pl.DataFrame
+    """`user, since, until, kind` by user and time, as `etl.robots.find_robots` gives them."""
+    first_ts: int | None
+    """Unix seconds before which a clock must have been wrong; None: never."""
+
+    def codes(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
+        """Flags of some whole days of events.
+
+        Args:
+            events: in time order.
+            later: `[n_users]` events that each user has after these days; grows by those of these days.
+
+        Returns:
+            `[n_events]` codes of `Flag`.
+        """
+        flag = self._over_cap(events, later)
+        for code, rows in reversed(self._intervals(events)):
+            flag[rows] = code
+        if self.first_ts is not None:
+            flag[events.ts < self.first_ts] = Flag.CLOCK_SKEW
+        exposed = events.behaviour == Behaviour.EXPOSURE
+        flag[exposed & (events.play_ms >= 0) & (events.play_ms < self.rules.short_exposure_ms)] = Flag.SHORT_EXPOSURE
+        # A refusal is obeyed whoever says it, and whenever it was said.
+        flag[np.isin(events.behaviour, BLOCKING)] = Flag.NONE
+        return flag
+
+    def _over_cap(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
+        """Rank of each event from its user's last one; later days have been counted."""
+        order = np.argsort(events.user[::-1], kind="stable")
+        users = events.user[::-1][order]
+        rank = np.empty(len(events), dtype=np.int64)
+        rank[order] = np.arange(len(users)) - np.searchsorted(users, users)
+        rank = rank[::-1] + later[events.user]
+        later += np.bincount(events.user, minlength=len(later))
+        over = rank >= self.rules.user_cap if self.rules.user_cap else np.zeros(len(events), dtype=np.bool_)
+        return np.where(over, Flag.OVER_CAP, Flag.NONE).astype(np.int8)
+
+    def _intervals(self, events: Events) -> list[tuple[Flag, npt.NDArray[np.intp]]]:
+        """Rows of events within the intervals of the robots table, by flag in the order of the codes."""
+        found = []
+        for kind, code in OF_KIND.items():
+            spans = self.robots.filter(pl.col("kind") == kind).sort("user", "since")
+            rows = np.flatnonzero(np.isin(events.user, spans["user"].to_numpy()))
+            # One number a moment of a user: spans of a user do not overlap, so the last that begins before is the only candidate.
+            starts = _moment(spans["user"].to_numpy(), spans["since"].to_numpy())
+            at = np.searchsorted(starts, _moment(events.user[rows], events.ts[rows]), side="right") - 1
+            same = (at >= 0) & (spans["user"].to_numpy()[at] == events.user[rows]) if spans.height else at >= 0
+            inside = same & (events.ts[rows] <= spans["until"].to_numpy()[at]) if spans.height else same
+            found.append((code, rows[inside]))
+        return found
+
+
+def _moment(user: npt.NDArray[np.int32], ts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return user.astype(np.int64) << 38 | np.clip(ts + 2**37, 0, 2**38 - 1)
+
+
+def first_ts(rows_of_day: dict[int, int], rules: CleaningRules) -> int | None:
+    """Unix seconds before which a clock must have been wrong, by how many events each day (counted from 1970) has."""
+    days = sorted(rows_of_day)
+    if not days or not rules.skew_days:
+        return None
+    running = np.cumsum([rows_of_day[day] for day in days])
+    begin = days[int(np.searchsorted(running, SKEW_QUANTILE * running[-1]))]
+    return (begin - rules.skew_days) * SECONDS_PER_DAY
+
+
+def flag_lake(lake: Path, flagging: Flagging, n_users: int) -> dict[str, int]:
+    """Write `flags/` beside the events of a lake's folder, the last days first.
+
+    Returns:
+        Events by name of flag; those without are left out.
+    """
+    later = np.zeros(n_users, dtype=np.int64)
+    counts = np.zeros(len(Flag), dtype=np.int64)
+    sizes = {day_of(path.stem): pl.scan_parquet(path).select(pl.len()).collect().item() for path in (lake / EVENTS).glob("*.parquet")}
+    for days in reversed(list(blocks_of(sizes))):
+        paths = [lake / EVENTS / f"{label_of(day)}.parquet" for day in days]
+        flags = flagging.codes(events_of_frame(pl.read_parquet(paths, columns=list(EVENT_SCHEMA))), later)
+        counts += np.bincount(flags, minlength=len(Flag))
+        for day, part in zip(days, np.split(flags, np.cumsum([sizes[day] for day in days])[:-1]), strict=True):
+            write_flags(lake, day, part)
+    return {flag.name.lower(): int(counts[flag]) for flag in Flag if flag}
