@@ -1,7 +1,7 @@
 """How favourable a comment is, in [-1, 1], by a backend that the config names.
 
-The scale is 2p - 1 for a backend that gives the probability p of a favourable text: -1 surely unfavourable, 0 undecided, 1 surely favourable.
-0 also stands for "the backend can't read this": no text, emoji alone, another language.
+The scale is 2p - 1 for a backend that gives the probability p of a favourable text: -1 is surely unfavourable, 0 undecided, 1 surely
+favourable. 0 also stands for what the backend can't read: no text, emoji alone, another language.
 """
 
 from __future__ import annotations
@@ -75,13 +75,12 @@ def load(backend: str) -> Sentiment:
     """The backend of a name of `BACKENDS`, or of `module:Class`. Raises `UserError` where there is none."""
     module, _, name = BACKENDS.get(backend, backend).partition(":")
     try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found: Sentiment = getattr(import_module(module), name)()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(f'sentiment backend "{backend}" could not be loaded ({error}): install it, or name another') from error
     if not callable(getattr(found, "score", None)):
         raise UserError(f'sentiment backend "{backend}" has no method score(texts): give it one, or name another')
-    backend_of_texts: Sentiment = found()
-    return backend_of_texts
+    return found
 
 
 def _checked(scores: Scores, n: int, backend: str) -> Scores:

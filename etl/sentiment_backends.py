@@ -26,9 +26,9 @@ class WordModel(Protocol):
 
 
 class SnowNlp:
-    """SnowNLP's naive Bayes over words, with its model of reviews of books, hotels and computers (simplified Chinese; github.com/isnowfy/snownlp).
+    """SnowNLP's naive Bayes over words (github.com/isnowfy/snownlp), learned from reviews of books, hotels and computers.
 
-    The same values as `SnowNLP(text).sentiments`, as 2p - 1. Texts without Chinese characters are 0: SnowNLP would answer with its prior.
+    For simplified Chinese. The same values as `SnowNLP(text).sentiments`, as 2p - 1. Texts without Chinese characters are 0: SnowNLP would answer with its prior.
     """
 
     def __init__(self, model: WordModel | None = None) -> None:
