@@ -36,7 +36,7 @@ ACTIVITY_SCHEMA: Final = {
     "plays": pl.Int32,  # listens
     "hours": pl.Int32,  # bit h: a listen began in hour h of the day, UTC
     "heard": pl.Int32,  # seconds; a listen of unknown length counts as the whole song, 0 where that is unknown too
-    "brief": pl.Int32,  # listens that ended just after they began to pay
+    "brief": pl.Int32,  # listens that end early, but not before they pay
     "clicks": pl.Int32,  # clicks, and listens in the search scene
     "hearts": pl.Int32,  # collect, download, share, comment
     "refusals": pl.Int32,  # dislike and blocks
@@ -104,8 +104,9 @@ def _lengths(events: Events, duration_ms: Ints, rules: RobotRules) -> tuple[npt.
     """Seconds heard of each event, 0 unknown; whether that is brief; and whether the song was left early."""
     whole = np.append(duration_ms, 0)[np.minimum(events.item, len(duration_ms))]
     heard = np.where(events.play_ms >= 0, events.play_ms, np.maximum(whole, 0)) // 1_000
-    brief = (events.play_ms >= 1_000 * rules.paid_seconds) & (events.play_ms < 1_000 * rules.brief_seconds)
     left = (play_shares(events.item, events.play_ms, duration_ms) < rules.left_share) | (events.behaviour == Behaviour.SKIP)
+    paid = events.play_ms >= 1_000 * rules.paid_seconds
+    brief = paid & (left | (events.play_ms < 1_000 * rules.brief_seconds))
     return heard.astype(np.int32), brief, left
 
 

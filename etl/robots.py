@@ -1,8 +1,8 @@
 """Robots and background playback: accounts and stretches of time whose plays nobody chose (the talk's shopping mall).
 
 Whole accounts are `robot`: on most of their days a machine plays (many hours without an act of the hand, or hours that leave no sleep),
-or they push a few songs in listens that end when they begin to pay. A long untouched stretch of a listener's playback is `background`.
-Every verdict carries its reason in a line. Nothing is dropped here: who is flagged stays in the lake and out of training.
+or they push a few songs, in loops without an act or in listens that end once they pay. A long untouched stretch of a listener's playback
+is `background`. Every verdict carries its reason in a line. Nothing is dropped here: who is flagged stays in the lake and out of training.
 """
 
 from __future__ import annotations
@@ -49,18 +49,30 @@ def acts_per_hour(activity: pl.DataFrame) -> float:
 
 def _robots(days: pl.DataFrame, rate: float, rules: RobotRules) -> pl.DataFrame:
     """Accounts of machines, one row each."""
+    found = _accounts(days, rate, rules).with_columns(
+        always_on=(pl.col("machine") >= rules.days) & (pl.col("machine") >= rules.day_share * pl.col("days")),
+        cut_short=(pl.col("plays") >= rules.farm_plays) & (pl.min_horizontal("brief", "looped") >= rules.brief_share * pl.col("plays")),
+        looping=(pl.col("days") >= rules.loop_days) & (pl.col("looped") >= rules.loop_share * pl.col("plays")) & _silent(rate, rules),
+    )
+    found = found.filter(pl.col("always_on") | pl.col("cut_short") | pl.col("looping"))
+    reason = pl.when("cut_short").then(_cut_short()).when("always_on").then(_always_on()).otherwise(_looping())
+    return found.select("user", since="first", until="last", kind=pl.lit("robot"), reason=reason).cast(ROBOT_SCHEMA)  # type: ignore[arg-type]
+
+
+def _accounts(days: pl.DataFrame, rate: float, rules: RobotRules) -> pl.DataFrame:
+    """One row an account: its days, those that are a machine's, and its listens by kind."""
     silent = (pl.col("open") >= rules.day_hours) & _silent(rate, rules)
     machine = silent | (pl.col("open") >= rules.sleepless_hours)
-    pushes = pl.col("plays") >= rules.farm_plays_per_song * pl.col("songs")
-    accounts = days.with_columns(machine=machine, pushing=pl.when(pushes).then("plays").otherwise(0)).group_by("user").agg(
-        pl.min("first"), pl.max("last"), pl.len().alias("days"), pl.sum("machine"), pl.max("songs"),
-        pl.sum("plays", "pushing", "brief", "top_artist", *_ACTS, "acts", "open", "echoes"),
-        pl.col("open").filter(pl.col("machine")).mean().alias("long"),
-    )  # fmt: skip
-    always_on = (pl.col("machine") >= rules.days) & (pl.col("machine") >= rules.day_share * pl.col("days"))
-    farm = (pl.col("plays") >= rules.farm_plays) & (pl.min_horizontal("brief", "pushing") >= rules.brief_share * pl.col("plays"))
-    found = accounts.filter(always_on | farm).with_columns(reason=pl.when(farm).then(_farm_reason()).otherwise(_mall_reason()))
-    return found.select("user", since="first", until="last", kind=pl.lit("robot"), reason="reason").cast(ROBOT_SCHEMA)  # type: ignore[arg-type]
+    loop = pl.col("plays") >= rules.loop_plays_per_song * pl.col("songs")
+    told = days.with_columns(machine=machine, looped=pl.when(loop).then("plays").otherwise(0))
+    return told.group_by("user").agg(
+        pl.min("first"),
+        pl.max("last"),
+        pl.len().alias("days"),
+        pl.max("songs"),
+        pl.sum("machine", "plays", "looped", "brief", "top_artist", "acts", "open"),
+        pl.col("open").filter(pl.col("machine")).mean().alias("machine_hours"),
+    )
 
 
 def _silent(rate: float, rules: RobotRules) -> pl.Expr:
@@ -116,15 +128,27 @@ def _piece(days: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
-def _mall_reason() -> pl.Expr:
+def _always_on() -> pl.Expr:
     return pl.format(
         "{} h of plays a day on {} of {} days, {} acts in {} plays, at most {} songs a day",
-        pl.col("long").round(1), "machine", "days", "acts", "plays", "songs",
+        pl.col("machine_hours").round(1), "machine", "days", "acts", "plays", "songs",
     )  # fmt: skip
 
 
-def _farm_reason() -> pl.Expr:
+def _cut_short() -> pl.Expr:
     return pl.format(
-        "{} of {} plays end just after they begin to pay, {} of them of one artist, at most {} songs a day",
+        "{} of {} plays end early but not before they pay, {} of them of a day's most played artist, at most {} songs a day",
         "brief", "plays", "top_artist", "songs",
     )  # fmt: skip
+
+
+def _looping() -> pl.Expr:
+    return pl.format(
+        "{} of {} plays in loops of at most {} songs a day, {} acts in {} h of plays on {} days",
+        "looped",
+        "plays",
+        "songs",
+        "acts",
+        "open",
+        "days",
+    )

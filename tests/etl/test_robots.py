@@ -96,7 +96,27 @@ def test_a_farm_that_pushes_songs_for_thirty_one_seconds_each_is_a_robot() -> No
     farm = [log for day in range(3) for log in plays(9, day * DAY + 5 * HOUR, 2, [70, 71, 72], ms=31_000)]
     [(kind, _, _, reason)] = found(farm, acts(9, [5 * HOUR]))[9]
     assert kind == "robot"
-    assert reason == "696 of 696 plays end just after they begin to pay, 696 of them of one artist, at most 3 songs a day"
+    assert reason == (
+        "696 of 696 plays end early but not before they pay, 696 of them of a day's most played artist, at most 3 songs a day"
+    )
+
+
+def test_a_farm_may_wait_longer_and_click_more() -> None:
+    farm = [log for day in range(3) for log in plays(9, day * DAY + 5 * HOUR, 2, [70, 71, 72], ms=100_000)]
+    assert found(farm, acts(9, list(range(5 * HOUR, 2 * DAY + 7 * HOUR, 1_000))))[9][0][0] == "robot"
+
+
+def test_songs_heard_out_in_loops_for_days_by_no_hand_are_pushed() -> None:
+    pushing = [log for day in range(6) for log in plays(9, day * DAY + 5 * HOUR, 2, [70, 71, 72])]
+    [(kind, _, _, reason)] = found(pushing, acts(9, [5 * HOUR]))[9]
+    assert kind == "robot"
+    assert reason == "180 of 180 plays in loops of at most 3 songs a day, 1 acts in 12 h of plays on 6 days"
+    assert found(pushing[:4]) == {}
+
+
+def test_a_fan_of_one_song_who_is_seen_is_a_fan_for_days() -> None:
+    loops = [log for day in range(8) for log in plays(9, day * DAY + 5 * HOUR, 2, [70])]
+    assert found(loops, acts(9, [day * DAY + 5 * HOUR for day in range(8)])) == {}
 
 
 def test_a_sampler_of_many_songs_for_half_a_minute_is_no_farm() -> None:
