@@ -100,3 +100,53 @@ def films() -> Tables:
         "users": ("user_id INTEGER PRIMARY KEY, name TEXT", [(n, f"n{n}") for n in range(20)]),
         "views": ("user_id INTEGER, movie_id INTEGER, watched_at TEXT", [(n % 20, n % 50, iso(START + n)) for n in range(100)]),
     }
+
+
+def log() -> Tables:
+    """One table is all there is: who, what, when."""
+    return {
+        "listening_events": (
+            "user INTEGER, session INTEGER, track INTEGER, unix_time INTEGER, album TEXT",
+            [(n % 30, n // 6, 7_000 + n * 7 % 60, START + n * 300, "x") for n in range(300)],
+        )
+    }
+
+
+def record_shop() -> Tables:
+    """A digital record shop after the manner of a well-known sample database: artists only through albums, invoices, staff."""
+    return {
+        "Artist": ("ArtistId INTEGER PRIMARY KEY, Name TEXT", [(n, f"A{n}") for n in range(1, 10)]),
+        "Album": (
+            "AlbumId INTEGER PRIMARY KEY, Title TEXT, ArtistId INTEGER REFERENCES Artist(ArtistId)",
+            [(n, f"Al{n}", 1 + n % 9) for n in range(1, 20)],
+        ),
+        "Genre": ("GenreId INTEGER PRIMARY KEY, Name TEXT", [(1, "Rock"), (2, "Jazz"), (3, "Metal")]),
+        "Track": (
+            "TrackId INTEGER PRIMARY KEY, Name TEXT, AlbumId INTEGER REFERENCES Album(AlbumId), GenreId INTEGER REFERENCES Genre(GenreId), "
+            "Milliseconds INTEGER",
+            [(n, f"T{n}", 1 + n % 19, 1 + n % 3, 200_000 + n) for n in range(1, 61)],
+        ),
+        "Employee": (
+            "EmployeeId INTEGER PRIMARY KEY, LastName TEXT, Title TEXT, ReportsTo INTEGER REFERENCES Employee(EmployeeId), HireDate TEXT",
+            [(n, "L", "Sales", 1, "2002-08-14 00:00:00") for n in range(1, 5)],
+        ),
+        "Customer": (
+            "CustomerId INTEGER PRIMARY KEY, FirstName TEXT, Country TEXT, Fax TEXT, SupportRepId INTEGER REFERENCES Employee(EmployeeId)",
+            [(n, f"F{n}", ("SE", "NO")[n % 2], "1", 1 + n % 4) for n in range(1, 30)],
+        ),
+        "Invoice": (
+            "InvoiceId INTEGER PRIMARY KEY, CustomerId INTEGER REFERENCES Customer(CustomerId), InvoiceDate TEXT, Total REAL",
+            [(n, 1 + n % 29, iso(START + n * 5_000), 1.98) for n in range(1, 101)],
+        ),
+        "InvoiceLine": (
+            "InvoiceLineId INTEGER PRIMARY KEY, InvoiceId INTEGER REFERENCES Invoice(InvoiceId), "
+            "TrackId INTEGER REFERENCES Track(TrackId), UnitPrice REAL, Quantity INTEGER",
+            [(n, 1 + n % 100, 1 + n * 7 % 60, 0.99, 1) for n in range(1, 301)],
+        ),
+        "Playlist": ("PlaylistId INTEGER PRIMARY KEY, Name TEXT", [(n, f"P{n}") for n in range(1, 6)]),
+        "PlaylistTrack": (
+            "PlaylistId INTEGER REFERENCES Playlist(PlaylistId), TrackId INTEGER REFERENCES Track(TrackId), "
+            "PRIMARY KEY (PlaylistId, TrackId)",
+            [(1 + n % 5, n) for n in range(1, 61)],
+        ),
+    }

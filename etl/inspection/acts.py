@@ -156,14 +156,20 @@ def said(found: Found, table: FoundTable, head: Reference | None, kind: str) -> 
                 why = f"through `{reference.column.name}`, {reference.why}: {told.cell.why}"
                 used = (*told.cell.columns, (table.label, reference.column.name))
                 return replace(told, cell=replace(told.cell, why=why, columns=used, plain=False), joins=(join_of(table, reference),))
-    return _by_name(table, head, kind) or _by_time_played(table)
+    return _by_name(table, head, kind) or _plays_perhaps(table, kind)
 
 
-def _by_time_played(table: FoundTable) -> Said | None:
+def _plays_perhaps(table: FoundTable, kind: str) -> Said | None:
+    """Rows with a time played, and a log of songs that has no word on what was done."""
     cell = played(table)
-    if cell is None:
+    coded = any({"act", "type"} & set(column.concepts) for column in table.columns.values())
+    if cell is not None:
+        why = f"`{cell.columns[0][1]}` tells how long it was played"
+    elif "happen" in table.concepts and set(table.concepts) <= {"happen", "user", "song"} and kind == "song" and not coded:
+        why = "a log of users and songs that does not say what was done, read as plays"
+    else:
         return None
-    return Said(Cell(sa.literal("play"), f"`{cell.columns[0][1]}` tells how long it was played", False, plain=False))
+    return Said(Cell(sa.literal("play"), why, False, plain=False))
 
 
 def behaviour_cell(table: FoundTable, column: FoundColumn, kind: str, *, named: bool = False) -> Said | None:
@@ -176,7 +182,7 @@ def behaviour_cell(table: FoundTable, column: FoundColumn, kind: str, *, named: 
         named: the table is such a list, so that the names in it count.
     """
     values = column.shape.texts() if column.shape.listed else []
-    known = {value: named for value in values if (named := _for_kind(behaviour_of(value), kind)) is not None}
+    known = {value: doing for value in values if (doing := _for_kind(behaviour_of(value), kind)) is not None}
     exact = column.name.lower() == "behaviour"
     if not known or (len(known) < KNOWN * len(values) and not exact) or {"scene", "channel", "text"} & set(column.concepts):
         return None

@@ -47,7 +47,8 @@ class Branch:
 
     def columns(self) -> set[tuple[str, str]]:
         """Table and column of all that it uses."""
-        return {pair for part in (*self.cells.values(), *self.joins) for pair in part.columns}
+        cells = {pair for cell in self.cells.values() for pair in cell.columns}
+        return cells | {pair for join in self.joins for pair in join.columns}
 
 
 class Writer:

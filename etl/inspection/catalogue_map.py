@@ -31,7 +31,9 @@ def entity_proposal(found: Found, kind: str) -> Proposal:
     if lacking:
         return missing(name, f"`{entity.table.label}` is named like it, but has no column for {', '.join(lacking)}")
     required = [cells[column.name].sure for column in TABLES[name].columns if column.required]
-    return Proposal(name, of(entity.sure and all(required)), entity.why, (Branch(entity.table, cells),))
+    where = present(entity.table, entity.key.name) if entity.named else None
+    branch = Branch(entity.table, cells, where=where, distinct=entity.named)
+    return Proposal(name, of(entity.sure and all(required)), entity.why, (branch,))
 
 
 def _perhaps(found: Found, kind: str) -> str:
@@ -45,7 +47,7 @@ def inline_column(found: Found, kind: str) -> FoundColumn | None:
     song = found.entities.get("song")
     if song is None or kind in found.entities or kind not in INLINE:
         return None
-    named = (column for column in song.table.columns.values() if set(column.concepts) in ({kind}, {kind, "name"}))
+    named = (column for column in song.table.columns.values() if set(column.concepts) - {"song", "name"} == {kind})
     return next((column for column in named if column.shape.family == "text" and len(column.shape.values)), None)
 
 
@@ -60,7 +62,7 @@ def _cells(found: Found, entity: Entity) -> dict[str, Cell]:
         else:
             cell = pick(table, name, column.name, entity.kind, *table.concepts, taken={entity.key.name})
             if cell is None and column.name in (OWN_TABLE.get(entity.kind) or ())[2:]:
-                cell = _only_name(table)
+                cell = _only_name(table) or _id_as_name(entity)
         if cell is not None:
             cells[column.name] = cell
     used = {column for cell in cells.values() for _, column in cell.columns}
@@ -82,6 +84,13 @@ def _reference(found: Found, entity: Entity, kind: str) -> Cell | None:
         return reference_cell(entity.table, named[0])
     column = inline_column(found, kind) if entity.kind == "song" else None
     return as_is(entity.table, column, f"names {kind}s in words", sure=False) if column is not None else None
+
+
+def _id_as_name(entity: Entity) -> Cell | None:
+    """The id, where it is all that is known of songs."""
+    if entity.kind != "song" or not ("id" not in entity.key.concepts or entity.named):
+        return None
+    return as_is(entity.table, entity.key, "there is no title, so the id stands for it", sure=False)
 
 
 def _only_name(table: FoundTable) -> Cell | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from etl.contract import OWN_TABLE
@@ -28,13 +28,15 @@ class Entity:
     key: FoundColumn
     sure: bool
     why: str
+    named: bool = False
+    """It has no table: `table` is the one column of a log that names it, over and over."""
 
 
 def find_entities(tables: Sequence[FoundTable]) -> dict[str, Entity]:
     """Kind → its table, for every kind that has one."""
     found = {kind: entity for kind in KINDS if (entity := _entity(kind, tables)) is not None}
-    if "song" not in found and (shop := _shop(tables)) is not None:
-        found["song"] = shop
+    if "song" not in found and (song := _shop(tables) or _named_in_log(tables)) is not None:
+        found["song"] = song
     return found
 
 
@@ -124,6 +126,25 @@ def _shop(tables: Sequence[FoundTable]) -> Entity | None:
             why = f"a shop's products, {_key_evidence(table, key)}; of music: {music}"
             return Entity("song", table, key, False, why)
     return None
+
+
+def _named_in_log(tables: Sequence[FoundTable]) -> Entity | None:
+    """Songs that only a log names: the largest table with columns for a user, a song and a time."""
+    logs = [(table, column) for table in tables if (column := _song_of_log(table)) is not None]
+    if not logs or music_in(tables) is None:
+        return None
+    table, column = max(logs, key=lambda pair: (pair[0].rows, pair[0].label))
+    column = replace(column, shape=replace(column.shape, distinct=len(column.values)))
+    only = replace(table, columns={column.name: column}, primary=(), unique=frozenset(), foreign={}, view=True, sample=())
+    return Entity("song", only, column, False, f"no table of songs; `{table.label}`.`{column.name}` names them", named=True)
+
+
+def _song_of_log(table: FoundTable) -> FoundColumn | None:
+    words = {column.name: set(column.concepts) for column in table.columns.values()}
+    user = any(each in ({"user"}, {"user", "id"}, {"user", "name"}) for each in words.values())
+    timely = any(column.shape.time is not None and {"time", "happen"} & words[column.name] for column in table.columns.values())
+    ids = [column for column in table.columns.values() if words[column.name] in ({"song", "id"}, {"song"}) and column.values]
+    return min(ids, key=lambda column: "id" not in words[column.name], default=None) if user and timely else None
 
 
 def entity_of(table: FoundTable, entities: Mapping[str, Entity]) -> Entity | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -76,8 +75,10 @@ def _event_id(table: FoundTable) -> dict[str, Cell]:
         return {"event_id": as_is(table, key, "its key")}
     if not table.primary:
         return {}
-    parts = [sa.cast(table.clause.c[name], sa.String) for name in table.primary]
-    whole = functools.reduce(lambda one, other: one + sa.literal("-") + other, parts)
+    first, *others = (sa.cast(table.clause.c[name], sa.String) for name in table.primary)
+    whole: sa.ColumnElement[str] = first
+    for part in others:
+        whole = whole + sa.literal("-") + part
     return {"event_id": Cell(whole, "its key", True, tuple((table.label, name) for name in table.primary), plain=False)}
 
 

@@ -30,7 +30,7 @@ def link_proposal(found: Found, name: str) -> Proposal:
     branches = [branch for kinds in options for table in found.survey.tables if (branch := _link(found, table, name, kinds)) is not None]
     branches = list({branch.table.label: branch for branch in branches}.values())
     if not branches and name == "song_artists":
-        return _credits(found) or missing(name, "nothing names songs and artists together")
+        return _credits(found) or _album_credits(found) or missing(name, "nothing names songs and artists together")
     if not branches:
         return missing(name, f"no table names {' and '.join(kind + 's' for kind in options[0])} together")
     whole = sorted(branches, key=lambda branch: not branch.sure)[:1] if len(branches) > 1 and name != "soundtracks" else branches
@@ -76,6 +76,20 @@ def _credits(found: Found) -> Proposal | None:
     cells = {"song_id": as_is(song.table, song.key, "its key"), "artist_id": cell}
     branch = Branch(song.table, cells, where=present(song.table, used))
     return Proposal("song_artists", of(song.sure and cell.sure), f"each song names one artist in `{used}`", (branch,))
+
+
+def _album_credits(found: Found) -> Proposal | None:
+    """The artist of a song's album, where only albums name artists."""
+    song, album = found.entities.get("song"), found.entities.get("album")
+    albums = found.naming(song.table, "album") if song else []
+    artists = found.naming(album.table, "artist") if album else []
+    if song is None or album is None or not albums or not artists:
+        return None
+    artist = reference_cell(album.table, artists[0])
+    artist = replace(artist, sure=False, plain=False, why=f"the artist of its album: {artist.why}")
+    cells = {"song_id": as_is(song.table, song.key, "its key"), "artist_id": artist}
+    branch = Branch(song.table, cells, (join_of(song.table, albums[0]),), present(album.table, artists[0].column.name))
+    return Proposal("song_artists", "likely", "only albums name artists, so each song has the artist of its album", (branch,))
 
 
 def tags_proposal(found: Found) -> Proposal:

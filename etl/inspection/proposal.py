@@ -42,9 +42,10 @@ class Inspection:
         return [name for name, table in TABLES.items() if table.required and self.proposals[name].status == "missing"]
 
     def hidden(self) -> list[str]:
-        """Contract tables that are missing although a table has their name: the ETL must be told not to read it."""
+        """Optional tables that are missing although a table has their name: the ETL must be told not to read it."""
         names = {table.name.lower() for table in self.tables}
-        return [name for name, proposal in self.proposals.items() if proposal.status == "missing" and name in names]
+        optional = [name for name, table in TABLES.items() if not table.required and self.proposals[name].status == "missing"]
+        return [name for name in optional if name in names]
 
     def used(self) -> dict[str, set[str]]:
         """Label of a table → its columns that some proposal uses."""
@@ -102,12 +103,14 @@ def _checked(proposal: Proposal, survey: Survey, writer: Writer) -> Proposal:
     name, branches = proposal.name, proposal.branches
     shown: list[tuple[Any, ...]] = []
     try:
-        for select in writer.selects(name, branches):
+        # Without DISTINCT, which would read a large table whole before its first row.
+        for select in writer.selects(name, [replace(branch, distinct=False) for branch in branches]):
             names, rows = survey.first_rows(select, SAMPLE_ROWS)
             shown += rows[: SHOWN_ROWS if len(branches) == 1 else 1]
             if bad := _unreadable(name, names, rows):
                 return missing(name, f"{proposal.why}; but {bad}")
-        survey.first_rows(writer.statement(name, branches), 1)
+        if len(branches) > 1:
+            survey.first_rows(writer.statement(name, branches), 1)
     except UserError as error:
         return missing(name, str(error))
     return replace(proposal, value=writer.value(name, branches), names=tuple(names), rows=tuple(shown))

@@ -46,6 +46,7 @@ class ReferenceFinder:
         self._survey = survey
         self._entities = entities
         self._keyed = [(table, key) for table in survey.tables if not table.view and (key := self._key(table)) is not None]
+        self._keyed += [(entity.table, entity.key) for entity in entities.values() if entity.named]
 
     def find(self) -> References:
         """All references; none where a column could name two tables equally well by its values alone."""
@@ -63,7 +64,7 @@ class ReferenceFinder:
         if declared is not None:
             return declared
         for to, key, named in self._named(table, column):
-            if (found := self._judged(column, to, key, named)) is not None:
+            if (found := self._judged(table, column, to, key, named)) is not None:
                 return found
         return self._by_values(table, column)
 
@@ -96,9 +97,9 @@ class ReferenceFinder:
         if song is not None and words in ({"item"}, {"item", "id"}) and song.table is not table:
             yield song.table, song.key, "named like an item"
 
-    def _judged(self, column: FoundColumn, to: FoundTable, key: FoundColumn, named: str) -> Reference | None:
-        if not column.values:
-            return Reference(column, to, key.name, False, f"{named}; no values to check")
+    def _judged(self, table: FoundTable, column: FoundColumn, to: FoundTable, key: FoundColumn, named: str) -> Reference | None:
+        if not column.values or to.label == table.label:
+            return Reference(column, to, key.name, False, named if column.values else f"{named}; no values to check")
         share, tested = self._held(column, to, key)
         if share is None:
             return Reference(column, to, key.name, False, f"{named}; values not compared (`{to.label}` has no index on `{key.name}`)")

@@ -73,7 +73,8 @@ class Shape:
         """Smallest and largest value, in words."""
         if not len(self.values) or self.family == "other":
             return "no values"
-        return f"{self.values.min()}…{self.values.max()}"
+        first, last = str(self.values.min()), str(self.values.max())
+        return f"{first}…{last}"
 
 
 def _family(values: pl.Series, sql_type: Any) -> Literal["integer", "number", "text", "time", "other"]:

@@ -82,7 +82,7 @@ class FoundTable:
             return self.columns[self.primary[0]]
         if self.primary:
             return None
-        own = ({"id"}, {"id", *self.concepts})
+        own = ({"id"}, set(self.concepts), {"id", *self.concepts})
         named = (column for column in self.columns.values() if column.name not in self.foreign)
         named = (column for column in named if column.name in self.unique or set(column.concepts) in own)
         return next((column for column in named if column.shape.distinct_share == 1 and column.shape.nulls == 0), None)
@@ -207,8 +207,10 @@ def _columns(types: dict[str, Any], sample: Sequence[tuple[Any, ...]]) -> dict[s
 
 def _unique(inspector: sa.Inspector, name: str, schema: str | None) -> frozenset[str]:
     indexes = [index["column_names"] for index in inspector.get_indexes(name, schema) if index["unique"]]
-    constraints = [constraint["column_names"] for constraint in inspector.get_unique_constraints(name, schema)]
-    return frozenset(str(columns[0]) for columns in [*indexes, *constraints] if len(columns) == 1)
+    alone = {columns[0] for columns in indexes if len(columns) == 1}
+    for constraint in inspector.get_unique_constraints(name, schema):
+        alone |= set(constraint["column_names"]) if len(constraint["column_names"]) == 1 else set()
+    return frozenset(str(column) for column in alone if column is not None)
 
 
 def _foreign(inspector: sa.Inspector, name: str, schema: str | None) -> dict[str, tuple[str | None, str, str]]:

@@ -76,7 +76,7 @@ WORDS: Final = {
     "line": "line entry detail 明细",
     "vector": "vector embedding",
     "spare": "backup bak old tmp temp archive archived copy test staging 备份 临时 归档",
-    "": "dim fact tbl tb t vw v table data info the of in to is has was main master list all f d 表 信息 数据 的",
+    "": "unix epoch utc dim fact tbl tb t vw v table data info the of in to is has was main master list all f d 表 信息 数据 的",
 }
 """Concept → its words; words of "" say nothing."""
 
@@ -127,8 +127,8 @@ STYLES: Final = (
 """Words that sell music: two different ones among the values of a short list make a shop one of music."""
 
 PRIVATE: Final = (
-    "email mail phone mobile tel password passwd pwd hash salt token secret address street zip postcode postal ip ssn passport card iban "
-    "credential firstname lastname surname nickname fullname username login nick avatar 手机 邮箱 电话 密码 地址 身份证 昵称 微信"
+    "email mail phone mobile tel fax password passwd pwd hash salt token secret address street zip postcode postal ip ssn passport card "
+    "iban credential firstname lastname surname nickname fullname username login nick avatar 手机 邮箱 电话 密码 地址 身份证 昵称 微信"
 )
 """Words of columns whose values are nobody's business: never a feature, never shown."""
 

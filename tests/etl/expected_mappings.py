@@ -88,3 +88,20 @@ song_artists sure recording | song_id=recording_mbid artist_id=artist_mbid
 events likely loved_tracks | user_id=username item_id=recording_mbid behaviour=* ts=loved_at
 events likely scrobbles | user_id=username item_id=recording_mbid behaviour=* ts=listened_at
 """
+
+LOG = """
+songs likely listening_events | song_id=track title=track
+events likely listening_events | user_id=user item_id=track behaviour=* ts=unix_time
+"""
+
+RECORD_SHOP = """
+songs sure Track | song_id=TrackId title=Name album_id=AlbumId duration_ms=Milliseconds
+albums sure Album | album_id=AlbumId title=Title
+artists sure Artist | artist_id=ArtistId name=Name
+playlists sure Playlist | playlist_id=PlaylistId title=Name
+song_artists likely Track+Album | song_id=TrackId artist_id=ArtistId
+song_tags sure Track+Genre | song_id=TrackId kind=* tag=Name+GenreId
+playlist_songs sure PlaylistTrack | playlist_id=PlaylistId song_id=TrackId
+users sure Customer | user_id=CustomerId Country=Country
+events likely InvoiceLine+Invoice | event_id=InvoiceLineId user_id=CustomerId item_id=TrackId behaviour=* ts=InvoiceDate count=Quantity
+"""

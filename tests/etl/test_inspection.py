@@ -28,6 +28,8 @@ KNOWN = {
     "camel": stranger_schemas.camel,
     "sessions": stranger_schemas.sessions,
     "scrobbles": stranger_schemas.scrobbles,
+    "log": stranger_schemas.log,
+    "record_shop": stranger_schemas.record_shop,
 }
 
 
