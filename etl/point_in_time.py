@@ -3,6 +3,9 @@
 At time t there were the events and comments before t and the facts with `valid_from` at most t (a fact without a date always held).
 What was counted when the source was read, and not when something happened, has no place in the past and is hidden. Numbers stay: a
 song, user or node that came later keeps its id, so that arrays of different moments fit each other.
+
+Flags and `robots` are what was decided about the events when the source was read, over the whole log. They say what to leave out, and
+are cut with the events, not decided anew: an account may be known for a robot by what it did after t.
 """
 
 from __future__ import annotations
@@ -33,8 +36,9 @@ def as_of(lake: Lake, t: int) -> Lake:
         catalogue=catalogue_as_of(lake.catalogue),
         events=lake.events.take(past),
         triples=facts_known_at(lake.triples, t),
-        comments=lake.comments.filter(pl.col("ts") < t) if lake.comments.width else lake.comments,
+        comments=lake.comments.filter(pl.col("ts") < t),
         rejected=lake.rejected.clear(),
+        robots=lake.robots.filter(pl.col("since") < t).with_columns(pl.col("until").clip(upper_bound=t - 1)),
         **_beside_events(lake, past),
     )
 

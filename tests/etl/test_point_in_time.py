@@ -15,10 +15,11 @@ from polars.testing import assert_frame_equal
 from etl.behaviours import POSITIVE, Behaviour
 from etl.catalogue import Catalogue
 from etl.events import Events
-from etl.lake import REJECTED_SCHEMA, TRIPLE_SCHEMA, Lake, events_frame
+from etl.lake import REJECTED_SCHEMA, ROBOT_SCHEMA, TRIPLE_SCHEMA, Lake, events_frame
 from etl.point_in_time import as_of, catalogue_as_of, facts_known_at, released
 from etl.sequences import BehaviourSequences
-from etl.sessions import SessionRules, Sessions
+from etl.session_rules import SessionRules
+from etl.sessions import Sessions
 from etl.song_profile import SongProfiles
 from etl.user_profile import UserProfiles
 from graph.projection import ALWAYS, Projection
@@ -266,6 +267,13 @@ def test_what_stands_beside_the_events_is_cut_with_them() -> None:
     past = as_of(judged, T)
     assert isinstance(past, Judged)
     assert past.verdict.tolist() == [3, 0]
+    assert len(past.flag) == len(past.events) == 2
+
+
+def test_verdicts_are_cut_at_the_moment() -> None:
+    spans = {"user": [0, 1, 2], "since": [T - 9, T - 9, T], "until": [T - 5, T + 5, T + 5], "kind": ["robot"] * 3, "reason": ["loops"] * 3}
+    lake = replace(lake_of(), robots=pl.DataFrame(spans, schema=ROBOT_SCHEMA))
+    assert as_of(lake, T).robots.select("user", "since", "until").rows() == [(0, T - 9, T - 5), (1, T - 9, T - 1)]
 
 
 def test_a_catalogue_without_such_columns_stays_itself() -> None:

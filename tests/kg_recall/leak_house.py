@@ -13,16 +13,17 @@ import polars as pl
 from etl.behaviours import Behaviour
 from etl.catalogue import Catalogue
 from etl.events import Events
+from etl.flags import Flag
 from etl.lake import TRIPLE_SCHEMA, Lake
 from etl.point_in_time import as_of
-from etl.sessions import SessionRules, Sessions
+from etl.session_rules import SessionRules
+from etl.sessions import Sessions
 from graph.projection import ALWAYS, Projection
 from kg_recall.cascade import Cascade, CascadeSettings, RankedLists
 from kg_recall.evaluation.leaks import gate
 from kg_recall.evaluation.leaks.examples import no_test_song_among_negatives
 from kg_recall.evaluation.leaks.finding import Finding
 from kg_recall.evaluation.leaks.lists import ListChecks
-from kg_recall.evaluation.leaks.log import flagged_not_trained_on
 from kg_recall.evaluation.leaks.parts import no_comment_after_the_split, no_count_of_the_extraction, no_session_across_the_split
 from kg_recall.evaluation.run import kgcn_pairs
 from kg_recall.evaluation.split import TEST, TRAIN, VALID, SplitKind, split_events
@@ -76,8 +77,6 @@ class World:
     new_lists: RankedLists
     pairs: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
     sessions: Sessions
-    flag: npt.NDArray[np.int8]
-    """`[n]` of the lake's events; the flagged ones are not among those of `moments`."""
     past: Lake
     """The lake before the test part."""
 
@@ -99,7 +98,6 @@ def findings(world: World) -> Iterator[Finding | None]:
     yield from gate.of_lists(cascade, world.truth, world.lists)
     yield no_test_song_among_negatives(*world.pairs, moments.window(TEST))
     yield no_session_across_the_split(world.sessions, moments.split.part)
-    yield flagged_not_trained_on(moments.events, moments.lake.events, world.flag)
     yield no_comment_after_the_split(world.past.comments, gate.moment_after(moments, VALID))
     yield no_count_of_the_extraction(world.past.catalogue)
 
@@ -113,13 +111,12 @@ def found(world: World) -> set[str]:
 def sound(kind: SplitKind = "time") -> World:
     """The sound world; nobody changes it in place."""
     lake, projection = sound_lake()
-    flag = (lake.events.user == ROBOT).astype(np.int8)
-    events = lake.events.take(flag == 0)
+    events = lake.events.take(lake.flag == Flag.NONE)
     split = split_events(events, kind, test_share=0.2, valid_share=0.2, seed=0)
-    return built(Moments(lake, projection, events, split, int(events.ts[-1]), seed=0), kind, flag)
+    return built(Moments(lake, projection, events, split, int(events.ts[-1]), seed=0), kind)
 
 
-def built(moments: Moments, kind: SplitKind, flag: npt.NDArray[np.int8], ranker: Logistic | None = None) -> World:
+def built(moments: Moments, kind: SplitKind, ranker: Logistic | None = None) -> World:
     """All that follows from the data and their split; a fitted ranker may be given."""
     earlier, cascade = cascade_at(moments.after(TRAIN)), cascade_at(moments.after(VALID))
     window = moments.window(VALID)
@@ -152,7 +149,6 @@ def built(moments: Moments, kind: SplitKind, flag: npt.NDArray[np.int8], ranker:
         new_lists=new_lists,
         pairs=kgcn_pairs(cascade, moments),
         sessions=Sessions.of(moments.events, SessionRules(), N_USERS, part=moments.split.part),
-        flag=flag,
         past=as_of(moments.lake, gate.moment_after(moments, VALID)),
     )
 
@@ -217,7 +213,8 @@ def sound_lake() -> tuple[Lake, Projection]:
     columns = {"user": events.user[said], "item": events.item[said], "ts": events.ts[said], "text": ["好听"] * len(said)}
     triples = pl.DataFrame(list(rows), schema=TRIPLE_SCHEMA, orient="row")
     rejected = pl.DataFrame({"table": ["events"], "reason": ["dangling user"], "key": ["9"], "row": ["{}"]})
-    return Lake(catalogue, events, triples, pl.DataFrame(columns), rejected, ("daily", "fm")), projection
+    flag = np.where(events.user == ROBOT, Flag.ROBOT, Flag.NONE).astype(np.int8)
+    return Lake(catalogue, events, triples, pl.DataFrame(columns), rejected, ("daily", "fm"), flag), projection
 
 
 def _log() -> Events:

@@ -29,7 +29,8 @@ from etl.behaviours import Behaviour
 from etl.events import Events
 from etl.point_in_time import as_of
 from etl.sequences import BehaviourSequences
-from etl.sessions import SessionRules, Sessions
+from etl.session_rules import SessionRules
+from etl.sessions import Sessions
 from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.cli import invoke
 from kg_recall.evaluation.leaks import gate
@@ -64,7 +65,7 @@ def with_log(world: World, change: Callable[[Events], Events]) -> World:
 
 def with_split(world: World, split: Split) -> World:
     """A world in which all is as another split says."""
-    return built(replace(world.moments, split=split), world.kind, world.flag, world.ranker)
+    return built(replace(world.moments, split=split), world.kind, world.ranker)
 
 
 def changed(events: Events, row: int, **values: int) -> Events:
@@ -117,7 +118,7 @@ def plays_dropped_but_not_what_they_derive(world: World, patch: pytest.MonkeyPat
 def robots_left_in(world: World, patch: pytest.MonkeyPatch) -> World:
     events = world.moments.lake.events
     split = split_events(events, "time", test_share=0.2, valid_share=0.2, seed=0)
-    return built(replace(world.moments, events=events, split=split), world.kind, world.flag)
+    return built(replace(world.moments, events=events, split=split), world.kind)
 
 
 def histories_latest_first(world: World, patch: pytest.MonkeyPatch) -> World:
@@ -157,7 +158,7 @@ def ties_in_another_order(world: World, patch: pytest.MonkeyPatch) -> World:
     ts[row] = ts[row - 1]
     part[row - 1], part[row] = TEST, VALID
     split = replace(moments.split, part=part, test_from=int(ts[row]))
-    return built(replace(moments, events=replace(moments.events, ts=ts), split=split), world.kind, world.flag, world.ranker)
+    return built(replace(moments, events=replace(moments.events, ts=ts), split=split), world.kind, world.ranker)
 
 
 def each_users_first_events_tested(world: World, patch: pytest.MonkeyPatch) -> World:

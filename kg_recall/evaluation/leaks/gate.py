@@ -40,6 +40,7 @@ def of_data(moments: Moments, kind: SplitKind) -> Found:
     yield log.ids_within_catalogue(events, catalogue)
     yield log.no_duplicate_event(events)
     yield log.no_derived_event_without_its_play(events, moments.lake.events)
+    yield log.flagged_not_trained_on(events, moments.lake.events, moments.lake.flag)
     yield parts.validation_before_test(split)
     yield parts.user_split_is_by_time(events, split, kind)
     yield parts.no_pair_on_both_sides(events, split, kind)

@@ -28,7 +28,7 @@ def events_in_time_order(events: Events) -> str | None:
 def no_duplicate_event(events: Events) -> str | None:
     """No event of the source stands twice with one behaviour."""
     # Sorted but for planted disorder, and stable sorting of sorted numbers is one pass.
-    code = np.sort(events.source * len(Behaviour) + events.behaviour, kind="stable")
+    code = np.sort(_identity(events), kind="stable")
     row = first_true(code[1:] == code[:-1])
     return None if row is None else f"the source's event {code[row] // len(Behaviour)} stands twice in the log"
 
@@ -72,10 +72,15 @@ def flagged_not_trained_on(events: Events, log: Events, flag: npt.NDArray[np.int
         log: the whole log.
         flag: `[n_log]` 0, or the code of the rule that keeps the event out.
     """
-    flagged = np.zeros(int(log.source.max(initial=-1)) + 1, dtype=bool)
-    flagged[log.source[(flag != 0) & ~np.isin(log.behaviour, BLOCKING)]] = True
-    row = first_true(flagged[events.source] & ~np.isin(events.behaviour, BLOCKING))
+    flagged = log.take((flag != 0) & ~np.isin(log.behaviour, BLOCKING))
+    row = first_true(np.isin(_identity(events), _identity(flagged)))
     return None if row is None else f"the source's event {events.source[row]} of user {events.user[row]} is flagged and learned from"
+
+
+def _identity(events: Events) -> npt.NDArray[np.int64]:
+    """One integer `[n]` for each event: its place in the source, and its behaviour."""
+    identity: npt.NDArray[np.int64] = events.source * len(Behaviour) + events.behaviour
+    return identity
 
 
 @check
