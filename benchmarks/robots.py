@@ -2,7 +2,7 @@
 
 Each world is simulated, read back plainly, and handed to the search day by day, as the lake does. The truth file is opened only to score.
 
-Usage: python benchmarks/robots.py [--preset robots] [--seeds 0 1 2] [--songs 1500] [--users 400] [--days 30] [--verdicts]
+Usage: python benchmarks/robots.py [--preset robots] [--seeds 0 1 2] [--songs 1500] [--users 400] [--days 30] [--plays-only] [--verdicts]
        python benchmarks/robots.py --real music.db
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -119,6 +120,15 @@ def _place(column: str, names: pl.Series) -> pl.Expr:
     return pl.col(column).replace_strict(names, pl.Series(range(len(names)), dtype=pl.Int64), default=None)
 
 
+def plays_only(world: World) -> World:
+    """The same world as a source that logs nothing but plays: no act of the hand, no scene, no length."""
+    plays = np.flatnonzero(world.events.behaviour == Behaviour.PLAY)
+    events = world.events.take(plays)
+    n = len(plays)
+    bare = replace(events, scene=np.full(n, -1, np.int16), play_ms=np.full(n, -1, np.int32), source=np.arange(n))
+    return world._replace(events=bare, duration_ms=np.zeros_like(world.duration_ms), search=-1, is_robot=world.is_robot[plays])
+
+
 def sought(world: World, rules: RobotRules) -> pl.DataFrame:
     """The verdicts on a world, its events handed over day by day."""
     events = world.events
@@ -200,6 +210,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=1_500)
     parser.add_argument("--users", type=int, default=400)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--plays-only", action="store_true", help="hide everything but plays, as in a source that logs no more")
     parser.add_argument("--verdicts", action="store_true", help="list the verdicts too")
     parser.add_argument("--real", type=Path, metavar="FILE", help="a SQLite source: list the verdicts on it instead")
     options = parser.parse_args()
@@ -211,7 +222,8 @@ def main() -> None:
     for seed in options.seeds:
         settings = SimulationSettings(options.songs, options.users, options.days, seed, options.preset)
         with TemporaryDirectory() as folder:
-            world = simulated(settings, Path(folder))
+            whole = simulated(settings, Path(folder))
+        world = plays_only(whole) if options.plays_only else whole
         verdicts = sought(world, RobotRules())
         rows += [{"preset": options.preset, "seed": seed, "what": what} | score.row() for what, score in scores(world, verdicts).items()]
         if options.verdicts:
