@@ -158,7 +158,8 @@ def _negated(code: Codes, row: Ints) -> npt.NDArray[np.bool_]:
     negator = np.maximum.accumulate(np.where(np.isin(code, _codes(NEGATORS)), at, -1))
     clause_end = np.maximum.accumulate(np.where(ends, at, -1))
     near = (at > negator) & (at - negator <= NEGATION_REACH)
-    return near & (negator > clause_end) & (row[negator] == row) & ~ends
+    negated: npt.NDArray[np.bool_] = near & (negator > clause_end) & (row[negator] == row) & ~ends
+    return negated
 
 
 def _codes(characters: str) -> Codes:

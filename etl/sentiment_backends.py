@@ -28,13 +28,14 @@ class WordModel(Protocol):
 class SnowNlp:
     """SnowNLP's naive Bayes over words (github.com/isnowfy/snownlp), learned from reviews of books, hotels and computers.
 
-    For simplified Chinese. The same values as `SnowNLP(text).sentiments`, as 2p - 1. Texts without Chinese characters are 0: SnowNLP would answer with its prior.
+    For simplified Chinese. The same values as `SnowNLP(text).sentiments`, as 2p - 1. Texts without Chinese characters are 0:
+    SnowNLP would answer with its prior.
     """
 
     def __init__(self, model: WordModel | None = None) -> None:
         """`model`: one trained anew; without it the library's own, which takes seconds and 400 MB to load."""
         if model is None:
-            from snownlp import sentiment
+            from snownlp import sentiment  # type: ignore[import-untyped]
 
             model = sentiment.classifier
         self.model = model
@@ -72,7 +73,7 @@ class Vader:
     """VADER's lexicon and rules for English (Hutto and Gilbert, ICWSM 2014): its compound score; 0 for texts without a word it knows."""
 
     def __init__(self) -> None:
-        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
 
         self.analyser = SentimentIntensityAnalyzer()
 

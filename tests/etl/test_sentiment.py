@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from etl.errors import UserError
 from etl.review_ngrams import Model, ReviewNgrams, Reviews, counts, shipped_reviews, train
-from etl.sentiment import BACKENDS, Scores, SentimentRules, load, score, signs
+from etl.sentiment import BACKENDS, Scores, SentimentRules, score, signs
 from etl.sentiment_backends import SnowNlp
 
-CHINESE = [name for name in ("snownlp", "ngrams")]
+CHINESE = ["snownlp", "ngrams"]
 MIXED = st.text(alphabet="这首歌真好难听不没酒店差，。 \n!ab😂❤️𠀀", max_size=30)
 
 
