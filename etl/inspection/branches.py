@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from etl.contract import TABLES
 from etl.inspection.cells import Cell
-from etl.inspection.survey import FoundTable
+from etl.inspection.found_tables import FoundTable
 from etl.source import QUERY
 
 NUMBERS: Final = {"integer": sa.BigInteger(), "number": sa.Numeric(18, 6), "flag": sa.Integer()}

@@ -10,7 +10,7 @@ from etl.inspection.branches import Branch
 from etl.inspection.cells import Cell, as_is, pick
 from etl.inspection.entities_found import KINDS, Entity, ambiguous_songs
 from etl.inspection.findings import Found, Proposal, missing, of, present, reference_cell
-from etl.inspection.survey import FoundColumn, FoundTable
+from etl.inspection.found_tables import FoundColumn, FoundTable
 from etl.inspection.vocabulary import TAG_KINDS
 from etl.inspection.words import is_private
 

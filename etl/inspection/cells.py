@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from etl.contract import TABLES, Column
-from etl.inspection.survey import FoundColumn, FoundTable
+from etl.inspection.found_tables import FoundColumn, FoundTable
 from etl.inspection.vocabulary import COLUMNS
 from etl.inspection.words import same
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from etl.contract import OWN_TABLE
-from etl.inspection.survey import FoundColumn, FoundTable
+from etl.inspection.found_tables import FoundColumn, FoundTable
 from etl.inspection.vocabulary import STYLES
 from etl.inspection.words import PIECES
 

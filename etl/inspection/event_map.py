@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from etl.inspection.acts import Actor, actor, item, kind_of_item, moment, played, said, scene
+from etl.inspection.acts import Actor, actor, item, kind_of_item, moment, played, scene
 from etl.inspection.branches import Branch, Join
 from etl.inspection.cells import Cell, as_is, pick
+from etl.inspection.doing import said
 from etl.inspection.findings import Found, Proposal, join_of, missing, of, reference_cell
-from etl.inspection.survey import FoundTable
+from etl.inspection.found_tables import FoundTable
 
 
 @dataclass(frozen=True)

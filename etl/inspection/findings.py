@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from etl.inspection.branches import Branch, Join
 from etl.inspection.cells import Cell
 from etl.inspection.entities_found import Entity, entity_of
+from etl.inspection.found_tables import FoundTable
 from etl.inspection.references import Reference, References
-from etl.inspection.survey import FoundTable, Survey
+from etl.inspection.survey import Survey
 
 Status = Literal["sure", "likely", "missing"]
 

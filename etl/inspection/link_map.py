@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -14,8 +14,8 @@ from etl.inspection.catalogue_map import inline_column
 from etl.inspection.cells import Cell, as_is, pick
 from etl.inspection.entities_found import music_in
 from etl.inspection.findings import Found, Proposal, join_of, missing, of, present, reference_cell
+from etl.inspection.found_tables import FoundColumn, FoundTable
 from etl.inspection.references import Reference
-from etl.inspection.survey import FoundColumn, FoundTable
 from etl.inspection.vocabulary import TAG_KINDS
 from etl.inspection.words import concepts
 
@@ -180,7 +180,7 @@ def _kind_cell(table: FoundTable, kind: Cell | None, about: str | None) -> Cell:
     said = {value: named for value in column.shape.texts() if (named := _tag_kind(concepts(value))) and named != value}
     if not said:
         return kind
-    own: sa.ColumnElement[Any] = table.clause.c[column.name]
+    own = table.text(column)
     expression = sa.case(said, value=own, else_=own)
     told = ", ".join(f"{value} → {named}" for value, named in said.items())
     return Cell(expression, f"{kind.why}; {told}", kind.sure, kind.columns, plain=False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from etl.contract import TABLES, Column
-from etl.inspection.acts import behaviour_cell, played
+from etl.inspection.acts import played
 from etl.inspection.branches import Branch
 from etl.inspection.cells import Cell, pick
+from etl.inspection.doing import behaviour_cell
 from etl.inspection.findings import Proposal
-from etl.inspection.survey import FoundTable
+from etl.inspection.found_tables import FoundTable
 
 
 def own_table(name: str, tables: list[FoundTable]) -> FoundTable | None:

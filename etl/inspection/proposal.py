@@ -13,10 +13,11 @@ from etl.inspection.catalogue_map import entity_proposal, own_extras
 from etl.inspection.entities_found import KINDS, find_entities, music_in
 from etl.inspection.event_map import comments_proposal, events_proposal
 from etl.inspection.findings import Found, Proposal, missing
+from etl.inspection.found_tables import FoundTable
 from etl.inspection.link_map import friends_proposal, link_proposal, tags_proposal
 from etl.inspection.own_map import own_proposal, own_table
 from etl.inspection.references import ReferenceFinder
-from etl.inspection.survey import SAMPLE_ROWS, FoundTable, Progress, Survey, open_survey
+from etl.inspection.survey import SAMPLE_ROWS, Progress, Survey, open_survey
 from etl.raw_columns import frame_of_rows
 from etl.typed_columns import read_values
 
@@ -34,6 +35,8 @@ class Inspection:
     proposals: dict[str, Proposal]
     """Contract table → its proposal, in the contract's order."""
     tables: tuple[FoundTable, ...]
+    refused: dict[str, str]
+    """Label of a table that the database would not show → why."""
     music: str | None
     """What speaks of music in names or values; None: nothing does."""
 
@@ -72,7 +75,7 @@ def inspect_source(url: str, progress: Progress | None = None) -> Inspection:
         writer = Writer(survey.dialect)
         proposals = {name: _checked(_propose(found, name), survey, writer) for name in TABLES}
         music = music_in(survey.tables)
-        return Inspection(_doubted(proposals, music), tuple(survey.tables), music)
+        return Inspection(_doubted(proposals, music), tuple(survey.tables), survey.refused, music)
 
 
 def _doubted(proposals: dict[str, Proposal], music: str | None) -> dict[str, Proposal]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from etl.inspection.entities_found import Entity
-from etl.inspection.survey import FoundColumn, FoundTable, Survey
+from etl.inspection.found_tables import FoundColumn, FoundTable
+from etl.inspection.survey import Survey
 
 HELD: Final = 0.9
 """Share of the different values that the other table must hold."""

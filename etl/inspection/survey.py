@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from etl.connection import make_engine, open_snapshot, plain_errors, sqlite_path
 from etl.errors import UserError
+from etl.inspection.found_tables import FoundColumn, FoundTable
 from etl.inspection.shapes import Shape
-from etl.inspection.words import concepts
 from etl.raw_columns import concat_chunks, frame_of_rows
 
 SAMPLE_ROWS: Final = 300
@@ -22,78 +22,14 @@ SYSTEM_SCHEMAS: Final = ("information_schema", "pg_catalog", "pg_toast", "mysql"
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
-class FoundColumn:
-    """One column of the database."""
-
-    name: str
-    sql_type: sa.types.TypeEngine[Any] = field(repr=False)
-    values: tuple[Any, ...] = field(repr=False)
-    """Sampled values as the driver gives them, without nulls."""
-    shape: Shape = field(repr=False)
-
-    @property
-    def concepts(self) -> tuple[str, ...]:
-        """What its name says."""
-        return concepts(self.name)
-
-
-@dataclass(frozen=True)
-class FoundTable:
-    """One table or view of the database with its first rows."""
-
-    schema: str | None
-    name: str
-    columns: dict[str, FoundColumn]
-    primary: tuple[str, ...]
-    unique: frozenset[str]
-    """Columns that are unique alone, by a constraint or an index."""
-    foreign: dict[str, tuple[str | None, str, str]]
-    """Column → schema, table, column that a declared foreign key of one column names."""
-    rows: int
-    exact: bool
-    """False where `rows` is an estimate."""
-    view: bool
-    sample: tuple[tuple[Any, ...], ...] = field(repr=False)
-
-    @property
-    def label(self) -> str:
-        """Its name, behind its schema where that is not the default one."""
-        return f"{self.schema}.{self.name}" if self.schema else self.name
-
-    @property
-    def concepts(self) -> tuple[str, ...]:
-        """What its name says."""
-        return concepts(self.name)
-
-    @property
-    def counted(self) -> str:
-        """Number of its rows, in words."""
-        return f"{'' if self.exact else 'about '}{self.rows:,} row{'' if self.rows == 1 else 's'}"
-
-    @property
-    def clause(self) -> sa.TableClause:
-        """The table for use in a query."""
-        return sa.table(self.name, *(sa.column(column.name, column.sql_type) for column in self.columns.values()), schema=self.schema)
-
-    def key(self) -> FoundColumn | None:
-        """The one column that names its rows: the primary key, or else one named like an id whose sampled values all differ."""
-        if len(self.primary) == 1:
-            return self.columns[self.primary[0]]
-        if self.primary:
-            return None
-        own = ({"id"}, set(self.concepts), {"id", *self.concepts})
-        named = (column for column in self.columns.values() if column.name not in self.foreign)
-        named = (column for column in named if column.name in self.unique or set(column.concepts) in own)
-        return next((column for column in named if column.shape.distinct_share == 1 and column.shape.nulls == 0), None)
-
-
 class Survey:
     """The tables of one open database."""
 
     def __init__(self, connection: sa.Connection, url: sa.URL, progress: Progress | None = None) -> None:
         self._connection = connection
         self._url = url
+        self.refused: dict[str, str] = {}
+        """Label of a table that the database would not show → why."""
         self.tables = self._look(progress)
 
     @property
@@ -102,17 +38,20 @@ class Survey:
         return self._connection.dialect
 
     def contained(self, values: Sequence[Any], table: FoundTable, column: str) -> float:
-        """Share of the different `values` that `column` of `table` holds."""
+        """Share of the different `values` that `column` of `table` holds; 0 where the database cannot compare them."""
         wanted = list(dict.fromkeys(values))
         own = table.clause.c[column]
         query = sa.select(sa.func.count(own.distinct())).where(own.in_(wanted))
-        with plain_errors(f"cannot read `{table.label}` from", self._url):
-            return int(self._connection.execute(query).scalar_one()) / len(wanted)
+        try:
+            # A refusal ends the savepoint, not the snapshot.
+            with self._connection.begin_nested():
+                return int(self._connection.execute(query).scalar_one()) / len(wanted)
+        except sa.exc.DBAPIError:
+            return 0.0
 
     def first_rows(self, statement: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and first rows of a SELECT; `UserError` where the database refuses it."""
         text = f"SELECT * FROM (\n{statement}\n) proposed LIMIT {int(limit)}"
-        # A refusal ends the savepoint, not the snapshot.
         with plain_errors("the proposed SELECT was refused by", self._url), self._connection.begin_nested():
             result = self._connection.exec_driver_sql(text, execution_options={"no_parameters": True})
             return list(result.keys()), [tuple(row) for row in result]
@@ -123,10 +62,21 @@ class Survey:
             names = [(schema, name, view) for schema in self._schemas(inspector) for name, view in _names(inspector, schema)]
             found = []
             for place, (schema, name, view) in enumerate(names):
-                found.append(self._look_at(inspector, schema, name, view))
+                table = self._try(inspector, schema, name, view)
+                found += [table] if table is not None else []
                 if progress:
                     progress(f"look at {name}", place + 1, len(names))
         return found
+
+    def _try(self, inspector: sa.Inspector, schema: str | None, name: str, view: bool) -> FoundTable | None:
+        """The table; None, and a note, where it may not be read or is a view on something that has gone."""
+        try:
+            with self._connection.begin_nested():
+                return self._look_at(inspector, schema, name, view)
+        except sa.exc.DBAPIError as error:
+            lines = str(error.orig).strip().splitlines()
+            self.refused[f"{schema}.{name}" if schema else name] = lines[0] if lines else "no reason given"
+            return None
 
     def _schemas(self, inspector: sa.Inspector) -> list[str | None]:
         """The default schema as None, then on PostgreSQL the others."""
@@ -137,7 +87,9 @@ class Survey:
         return [None, *sorted(others)]
 
     def _look_at(self, inspector: sa.Inspector, schema: str | None, name: str, view: bool) -> FoundTable:
-        types = {str(column["name"]): column["type"] for column in inspector.get_columns(name, schema)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sa.exc.SAWarning)  # types that SQLAlchemy does not know: their values speak
+            types = {str(column["name"]): column["type"] for column in inspector.get_columns(name, schema)}
         clause = sa.table(name, *(sa.column(column) for column in types), schema=schema)
         sample = [tuple(row) for row in self._connection.execute(sa.select(*clause.c).limit(SAMPLE_ROWS))] if types else []
         rows, exact = self._count(clause)

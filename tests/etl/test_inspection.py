@@ -196,6 +196,13 @@ def test_names_and_values_are_escaped(tmp_path: Path) -> None:
     assert np.bincount(lake.events.behaviour)[[Behaviour.COLLECT, Behaviour.SKIP]].tolist() == [20, 20]
 
 
+def test_a_view_that_is_broken_is_passed_over(tmp_path: Path) -> None:
+    broken = ("CREATE TABLE gone (x)", "CREATE VIEW old_tracks AS SELECT x FROM gone", "DROP TABLE gone")
+    inspection = inspect_source(write(tmp_path / "music.db", strange_schemas.star(), *broken))
+    assert inspection.gaps() == []
+    assert "gone" in inspection.refused["old_tracks"]
+
+
 def test_an_empty_database_and_none_at_all(tmp_path: Path) -> None:
     assert inspect_source(write(tmp_path / "empty.db", {}, "CREATE TABLE songs (x)")).gaps() == ["songs", "events"]
     with pytest.raises(UserError, match="no database file"):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg_recall.cli import invoke
-from kg_recall.init import comment, shown_url, toml_string
+from kg_recall.init import shown_url
+from kg_recall.proposal_text import comment, toml_string
 from kg_recall.settings import Settings
 from kg_recall.source_url import resolve_url
 
