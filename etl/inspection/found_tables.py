@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from etl.inspection.shapes import Shape
 from etl.inspection.words import concepts
+
+Quantity = Literal["", "about ", "more than "]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class FoundTable:
     foreign: dict[str, tuple[str | None, str, str]]
     """Column → schema, table, column that a declared foreign key of one column names."""
     rows: int
-    exact: bool
-    """False where `rows` is an estimate."""
+    quantity: Quantity
+    """What stands before `rows` that were not counted to the end."""
     view: bool
     sample: tuple[tuple[Any, ...], ...] = field(repr=False)
 
@@ -58,7 +60,7 @@ class FoundTable:
     @property
     def counted(self) -> str:
         """Number of its rows, in words."""
-        return f"{'' if self.exact else 'about '}{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        return f"{self.quantity}{self.rows:,} row{'' if self.rows == 1 else 's'}"
 
     @property
     def clause(self) -> sa.TableClause:

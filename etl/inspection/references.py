@@ -127,7 +127,7 @@ class ReferenceFinder:
 
     def _held(self, column: FoundColumn, to: FoundTable, key: FoundColumn) -> tuple[float | None, int]:
         """Share of the sampled values that the key holds, and how many were tried; None where asking would be dear or makes no sense."""
-        quick = (key.name,) == to.primary or key.name in to.unique or to.exact
+        quick = (key.name,) == to.primary or key.name in to.unique or to.quantity == ""
         values = list(dict.fromkeys(column.values))[:TESTED_VALUES]
         if not quick:
             return None, 0

@@ -11,13 +11,22 @@ import sqlalchemy as sa
 
 from etl.connection import make_engine, open_snapshot, plain_errors, sqlite_path
 from etl.errors import UserError
-from etl.inspection.found_tables import FoundColumn, FoundTable
+from etl.inspection.found_tables import FoundColumn, FoundTable, Quantity
 from etl.inspection.shapes import Shape
 from etl.raw_columns import concat_chunks, frame_of_rows
 
 SAMPLE_ROWS: Final = 300
 COUNTED_ROWS: Final = 1_000_000
 """Tables are counted up to here; of a larger one the server's own estimate is told."""
+ESTIMATES: Final = {
+    "postgresql": "SELECT reltuples FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace "
+    "WHERE relname = :name AND nspname = COALESCE(:schema, current_schema())",
+    **dict.fromkeys(
+        ("mysql", "mariadb"),
+        "SELECT table_rows FROM information_schema.tables WHERE table_name = :name AND table_schema = COALESCE(:schema, DATABASE())",
+    ),
+}
+"""Dialect → the query of its statistics."""
 SYSTEM_SCHEMAS: Final = ("information_schema", "pg_catalog", "pg_toast", "mysql", "performance_schema", "sys")
 Progress = Callable[[str, int, int], None]
 
@@ -92,7 +101,7 @@ class Survey:
             types = {str(column["name"]): column["type"] for column in inspector.get_columns(name, schema)}
         clause = sa.table(name, *(sa.column(column) for column in types), schema=schema)
         sample = [tuple(row) for row in self._connection.execute(sa.select(*clause.c).limit(SAMPLE_ROWS))] if types else []
-        rows, exact = self._count(clause)
+        rows, quantity = self._count(clause)
         return FoundTable(
             schema,
             name,
@@ -101,30 +110,32 @@ class Survey:
             _unique(inspector, name, schema),
             _foreign(inspector, name, schema),
             rows,
-            exact,
+            quantity,
             view,
             tuple(sample[:3]),
         )
 
-    def _count(self, table: sa.TableClause) -> tuple[int, bool]:
+    def _count(self, table: sa.TableClause) -> tuple[int, Quantity]:
         first = sa.select(sa.literal(1)).select_from(table).limit(COUNTED_ROWS + 1).subquery()
         counted = int(self._connection.execute(sa.select(sa.func.count()).select_from(first)).scalar_one())
         if counted <= COUNTED_ROWS:
-            return counted, True
-        return max(counted, self._estimate(table)), False
+            return counted, ""
+        estimate = self._estimate(table)
+        return (estimate, "about ") if estimate > counted else (counted - 1, "more than ")
 
     def _estimate(self, table: sa.TableClause) -> int:
-        """The server's own idea of the size of a large table; 0 where it has none."""
-        full = self.dialect.identifier_preparer.format_table(table)
-        queries = {
-            "postgresql": sa.text("SELECT reltuples FROM pg_class WHERE oid = CAST(:full AS regclass)").bindparams(full=full),
-            "mysql": sa.text(
-                "SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = :name"
-            ).bindparams(name=table.name),
-        }
-        queries["mariadb"] = queries["mysql"]
-        query = queries.get(self.dialect.name)
-        return int(self._connection.execute(query).scalar() or 0) if query is not None else 0
+        """What the server's own statistics say of the size of a large table; 0 where there are none."""
+        if self.dialect.name == "sqlite":
+            query: sa.Executable = sa.select(sa.func.max(sa.literal_column("rowid"))).select_from(table)
+        elif self.dialect.name in ESTIMATES:
+            query = sa.text(ESTIMATES[self.dialect.name]).bindparams(name=table.name, schema=table.schema)
+        else:
+            return 0
+        try:
+            with self._connection.begin_nested():
+                return int(self._connection.execute(query).scalar() or 0)
+        except sa.exc.DBAPIError:  # a view has no rowid
+            return 0
 
 
 @contextmanager

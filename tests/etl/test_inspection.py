@@ -12,6 +12,7 @@ from strange_schemas import START, Tables, write
 from etl.behaviours import Behaviour
 from etl.contract import TABLES
 from etl.errors import UserError
+from etl.inspection import survey
 from etl.inspection.proposal import Inspection, inspect_source
 from etl.lake import Lake
 from etl.pipeline import build_lake
@@ -201,6 +202,15 @@ def test_a_view_that_is_broken_is_passed_over(tmp_path: Path) -> None:
     inspection = inspect_source(write(tmp_path / "music.db", strange_schemas.star(), *broken))
     assert inspection.gaps() == []
     assert "gone" in inspection.refused["old_tracks"]
+
+
+def test_large_tables_are_counted_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "COUNTED_ROWS", 100)
+    view = "CREATE VIEW v_streams AS SELECT * FROM fact_stream"
+    inspection = inspect_source(write(tmp_path / "music.db", strange_schemas.star(), view))
+    counted = {table.name: table.counted for table in inspection.tables}
+    assert (counted["fact_stream"], counted["v_streams"], counted["dim_track"]) == ("about 300 rows", "more than 100 rows", "60 rows")
+    assert inspection.gaps() == []
 
 
 def test_an_empty_database_and_none_at_all(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import mariadb_server
 import numpy as np
@@ -19,6 +20,7 @@ from etl.lake import Lake
 from etl.pipeline import build_lake
 from etl.rules import CleaningRules
 from etl.source import Source
+from kg_recall.cli import invoke
 
 SCHEMAS = {
     "chinese": strange_schemas.chinese,
@@ -120,3 +122,19 @@ def test_a_big_table_is_neither_counted_nor_read_whole(postgres_url: str, monkey
     tables = {table.name: table for table in inspect_source(url).tables}
     assert tables["scrobbles"].counted == "about 300 rows"
     assert tables["artist"].counted == "20 rows"
+
+
+def test_the_command_keeps_the_password_of_a_server_out_of_its_file(
+    mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = mariadb_server.new_database(mariadb_url, "inspected_by_command")
+    fill(url, strange_schemas.chinese())
+    assert invoke(["init", "--source", url]) == 0
+    assert "set KG_RECALL_SOURCE_PASSWORD to the password first" in capsys.readouterr().out
+    text = Path("kg-recall.toml").read_text(encoding="utf-8")
+    assert mariadb_server.PASSWORD not in text
+    assert quote_plus(mariadb_server.PASSWORD) not in text
+    assert invoke(["etl"]) == 2
+    monkeypatch.setenv("KG_RECALL_SOURCE_PASSWORD", mariadb_server.PASSWORD)
+    assert invoke(["etl"]) == 0
