@@ -150,3 +150,20 @@ def record_shop() -> Tables:
             [(1 + n % 5, n) for n in range(1, 61)],
         ),
     }
+
+
+def karaoke() -> Tables:
+    """Users go by a name that nobody could know; only what the logs name tells who they are."""
+    return {
+        "t_song": (
+            "song_id INTEGER PRIMARY KEY, song_name TEXT, singer_id INTEGER, publish_date INTEGER, song_len INTEGER",
+            [(n, f"歌{n}", n % 9, 20_150_101 + n % 28, 200 + n) for n in range(60)],
+        ),
+        "t_singer": ("singer_id INTEGER PRIMARY KEY, singer_name TEXT", [(n, f"手{n}") for n in range(9)]),
+        "t_vip": ("vip_id INTEGER PRIMARY KEY, sex INTEGER, mobile TEXT", [(5_000 + n, n % 2, "13") for n in range(40)]),
+        "t_listen": (
+            "id INTEGER PRIMARY KEY, vip_id INTEGER, song_id INTEGER, room_no TEXT, begin_time TEXT",
+            [(n, 5_000 + n % 40, n * 7 % 60, "A1", iso(START + n * 60)) for n in range(300)],
+        ),
+        "t_favorite": ("vip_id INTEGER, song_id INTEGER, add_time TEXT", [(5_000 + n % 40, n * 3 % 60, iso(START + n)) for n in range(60)]),
+    }

@@ -46,8 +46,11 @@ def _is_sure(branch: Branch) -> bool:
 
 def _acts(found: Found, table: FoundTable) -> _Acts:
     by, on = actor(found, table), item(found, table)
-    if by is None or on is None or _is_text(found, table):
+    if on is None or _is_text(found, table):
         return _Acts()
+    if by is None:
+        log = on[0] == "song" and moment(found, table, None) is not None
+        return _Acts(why_not=f"`{table.label}` names songs and times, but no user" if log else "")
     kind, reference = on
     when = moment(found, table, by.head)
     if when is None:

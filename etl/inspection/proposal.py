@@ -18,6 +18,7 @@ from etl.inspection.link_map import friends_proposal, link_proposal, tags_propos
 from etl.inspection.own_map import own_proposal, own_table
 from etl.inspection.references import ReferenceFinder
 from etl.inspection.survey import SAMPLE_ROWS, Progress, Survey, open_survey
+from etl.inspection.users_found import users_by_structure
 from etl.raw_columns import frame_of_rows
 from etl.typed_columns import read_values
 
@@ -71,7 +72,12 @@ def inspect_source(url: str, progress: Progress | None = None) -> Inspection:
     """
     with open_survey(url, progress) as survey:
         entities = find_entities(survey.tables)
-        found = Found(survey, entities, ReferenceFinder(survey, entities).find())
+        references = ReferenceFinder(survey, entities).find()
+        users = users_by_structure(survey.tables, entities, references)
+        if users is not None:
+            entities["user"] = users
+            references = ReferenceFinder(survey, entities).find()
+        found = Found(survey, entities, references)
         writer = Writer(survey.dialect)
         proposals = {name: _checked(_propose(found, name), survey, writer) for name in TABLES}
         music = music_in(survey.tables)

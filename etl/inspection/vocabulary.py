@@ -53,7 +53,7 @@ WORDS: Final = {
     "release": "release publish issue 发行 发布 上映 上架",
     "birth": "birth born birthday dob 出生 生日",
     "signup": "signup register reg join 注册",
-    "duration": "duration length runtime elapsed dwell 时长 长度",
+    "duration": "duration length len runtime elapsed dwell 时长 长度",
     "ms": "ms msec millis millisecond 毫秒",
     "seconds": "s sec secs second 秒",
     "minutes": "min mins minute 分钟",

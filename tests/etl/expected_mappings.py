@@ -105,3 +105,12 @@ playlist_songs sure PlaylistTrack | playlist_id=PlaylistId song_id=TrackId
 users sure Customer | user_id=CustomerId Country=Country
 events likely InvoiceLine+Invoice | event_id=InvoiceLineId user_id=CustomerId item_id=TrackId behaviour=* ts=InvoiceDate count=Quantity
 """
+
+KARAOKE = """
+songs sure t_song | song_id=song_id title=song_name release_date=publish_date duration_ms=song_len
+artists sure t_singer | artist_id=singer_id name=singer_name
+song_artists sure t_song | song_id=song_id artist_id=singer_id
+users likely t_vip | user_id=vip_id sex=sex
+events likely t_favorite | user_id=vip_id item_id=song_id behaviour=* ts=add_time
+events likely t_listen | event_id=id user_id=vip_id item_id=song_id behaviour=* ts=begin_time
+"""

@@ -31,6 +31,7 @@ KNOWN = {
     "scrobbles": stranger_schemas.scrobbles,
     "log": stranger_schemas.log,
     "record_shop": stranger_schemas.record_shop,
+    "karaoke": stranger_schemas.karaoke,
 }
 
 
@@ -146,6 +147,16 @@ def test_a_count_without_a_time_is_no_event_and_the_reason_is_said(tmp_path: Pat
     events = inspect_source(write(tmp_path / "music.db", tables)).proposals["events"]
     assert events.status == "missing"
     assert events.notes == ("`fact_stream` names users and songs, but no time when it happened",)
+
+
+def test_a_log_without_a_user_is_no_event_and_the_reason_is_said(tmp_path: Path) -> None:
+    url = write(
+        tmp_path / "music.db",
+        stranger_schemas.scrobbles(),
+        *(f"ALTER TABLE {name} DROP username" for name in ("scrobbles", "loved_tracks")),
+    )
+    events = inspect_source(url).proposals["events"]
+    assert events.notes == ("`loved_tracks` names songs and times, but no user", "`scrobbles` names songs and times, but no user")
 
 
 def test_times_that_cannot_be_read_are_no_times(tmp_path: Path) -> None:
