@@ -16,12 +16,15 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from etl.flags import Flag
 from etl.lake import Lake
 from marginals.plays import Plays
 from marginals.portrait import Log, curves, numbers
 
 REAL: Final = {"xiami": False, "thirtymusic-sessions": True}
 """Data sets, and whether their times are a clock."""
+MACHINES: Final = (Flag.ROBOT, Flag.BACKGROUND)
+"""Flags of events that nobody listened to."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 CODE: Final = ("etl/simulation", "etl/imports", "benchmarks/marginals")
 """What a finished cell depends on; where it changes, the cell is measured anew."""
@@ -45,11 +48,17 @@ class World:
 
 @dataclass(frozen=True)
 class Cell:
-    """A measured log."""
+    """A measured log: what is left of it without robots and background, and the numbers of everything."""
 
     name: str
     numbers: dict[str, float]
     curves: dict[str, list[float]]
+    everything: dict[str, float]
+
+    @property
+    def with_robots(self) -> Cell:
+        """The same log with nothing left out."""
+        return Cell(self.name, self.everything, {}, self.everything)
 
 
 def simulated(world: World, work: Path) -> Cell:
@@ -75,13 +84,13 @@ def _measured(name: str, source: list[str], clock: bool, work: Path, sizes: dict
     if kept.is_file():
         told = json.loads(kept.read_text(encoding="utf-8"))
         if told["stamp"] == stamp:
-            return Cell(name, told["numbers"], told["curves"])
+            return Cell(**{key: value for key, value in told.items() if key != "stamp"})
     lake = _built(work / name, source)
-    log = Log(lake, clock)
-    cell = Cell(name, numbers(log), curves(log))
-    _keep_plays(work / f"{name}.npz", lake, log.plays)
+    people, everything = Log(lake, clock, ~np.isin(lake.flag, MACHINES)), Log(lake, clock)
+    cell = Cell(name, numbers(people), curves(people), numbers(everything))
+    _keep_plays(work / f"{name}.npz", lake, everything.plays)
     partial = kept.with_suffix(".partial")
-    partial.write_text(json.dumps({"stamp": stamp, "numbers": cell.numbers, "curves": cell.curves}), encoding="utf-8")
+    partial.write_text(json.dumps({"stamp": stamp, **asdict(cell)}), encoding="utf-8")
     partial.replace(kept)
     shutil.rmtree(work / name)
     return cell

@@ -12,6 +12,7 @@ import polars as pl
 
 from etl.behaviours import Behaviour
 from etl.events import Events
+from etl.flags import Flag
 from etl.lake import Lake
 from marginals import measures as m
 from marginals import recency as r
@@ -63,6 +64,12 @@ class Log:
         return m.session_lengths(self.plays, self.session)
 
     @property
+    def flagged(self) -> float:
+        """Share of all plays of the lake that the ETL flags as a robot's or as background, whether they are measured or not."""
+        flags = self.lake.flag[self.lake.events.behaviour == Behaviour.PLAY]
+        return float(np.isin(flags, (Flag.ROBOT, Flag.BACKGROUND)).mean())
+
+    @property
     def counts_days(self) -> bool:
         """Whether lags in days say anything: there is a clock, and the log does not pause for most of its time."""
         return self.clock and m.covered_days(self.plays) >= 0.5
@@ -103,6 +110,7 @@ class Measure:
 MEASURES: Final = (
     Measure("listeners", "listeners with plays", lambda log: float(len(log.plays.counts)), digits=0),
     Measure("plays", "plays", lambda log: float(len(log.plays)), digits=0),
+    Measure("flagged", "share of the log's plays flagged as robots or background", lambda log: log.flagged),
     Measure("songs", "songs played", lambda log: float(len(m.plays_per_song(log.plays))), digits=0),
     Measure("repeat", "repeats, share of plays", lambda log: m.repeat_share(log.plays)),
     Measure("repeat_late", "… in the last tenth of each listener's plays", lambda log: m.repeat_share(log.plays, 0.1)),
