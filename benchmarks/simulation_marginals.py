@@ -91,7 +91,7 @@ def _twins(arguments: argparse.Namespace, columns: dict[str, list[Cell]]) -> lis
         found = shared_plays(*(kept_plays(arguments.work, f"{name}-{seed}") for name in TWINS))
         lines.append(f"| {seed} | {found['songs']} | {found['facts']} | {found['users']} | {found['plays']} | {found['song']} |")
     said = [
-        "What new songs have in common with known ones (artists, albums) is the difference between these worlds and not a shared marginal;",
+        "What new songs have in common with known ones (artists, albums) is the difference between these worlds, no shared marginal;",
         "so are distinct artists. Everything else is meant to be the same: times, scenes, outcomes and responses to the last digit, which a",
         "difference of 0 shows, and repeats and popularity within what song is drawn can change.",
     ]

@@ -103,7 +103,7 @@ def _returns(axis: Axes, columns: Columns, unit: str) -> None:
         if len(cells[0].curves[f"lag_{unit}"]):
             lag, chance = (np.mean([cell.curves[f"{curve}_{unit}"] for cell in cells], axis=0) for curve in ("lag", "hazard"))
             colour, line = STYLE[name]
-            axis.plot(lag, chance, color=colour, linestyle=line, linewidth=1.4, label=name)
+            axis.plot(lag, np.where(chance > 0, chance, np.nan), color=colour, linestyle=line, linewidth=1.4, label=name)
 
 
 def _power_law(axis: Axes, height: float, longest: int) -> None:
