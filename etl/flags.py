@@ -81,6 +81,8 @@ class Flagging:
         rank = rank[::-1] + later[events.user]
         later += np.bincount(events.user, minlength=len(later))
         over = rank >= self.rules.user_cap if self.rules.user_cap else np.zeros(len(events), dtype=np.bool_)
+        # What is derived from a play goes with it.
+        over[1:] |= over[:-1] & (events.source[1:] == events.source[:-1])
         return np.where(over, Flag.OVER_CAP, Flag.NONE).astype(np.int8)
 
     def _intervals(self, events: Events) -> list[tuple[Flag, npt.NDArray[np.intp]]]:

@@ -8,7 +8,7 @@ from typing import Literal
 from etl.errors import UserError
 from etl.robot_rules import RobotRules
 from etl.sentiment import SentimentRules
-from etl.sessions import SessionRules
+from etl.session_rules import SessionRules
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from etl.behaviours import POSITIVE
 from etl.events import Events
+from etl.flags import Flag
 from etl.lake import Lake
 from graph.projection import Projection
 from kg_recall.context import Context
@@ -39,7 +40,7 @@ class Moments:
     lake: Lake
     projection: Projection
     events: Events
-    """The lake's events up to `recommend.now`."""
+    """The lake's events up to `recommend.now`, without those that a rule flags: nothing learns from them, and nothing is judged by them."""
     split: Split
     now: int
     """Moment of recommendation, Unix seconds."""
@@ -51,7 +52,7 @@ class Moments:
         lake, settings = context.lake(), context.settings
         last = int(lake.events.ts[-1]) if len(lake.events) else 0
         now = settings.recommend.now_ts if settings.recommend.now_ts is not None else last
-        events = lake.events.take(lake.events.ts <= now)
+        events = lake.events.take((lake.events.ts <= now) & (lake.flag == Flag.NONE))
         evaluate = settings.evaluate
         split = split_events(events, evaluate.split, test_share=evaluate.test_share, valid_share=evaluate.valid_share, seed=settings.seed)
         return cls(lake, context.projection(), events, split, now, settings.seed)

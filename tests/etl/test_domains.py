@@ -7,7 +7,8 @@ from etl.behaviours import Behaviour
 from etl.domains import DOMAINS, comment_sentiment, domain_sequences
 from etl.events import Events
 from etl.sequences import BehaviourSequences, EventDetails
-from etl.sessions import SessionRules, Sessions
+from etl.session_rules import SessionRules
+from etl.sessions import Sessions
 
 N_USERS, N_SONGS = 3, 5
 ARTIST = N_SONGS + 1

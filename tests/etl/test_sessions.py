@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from etl.behaviours import Behaviour
 from etl.errors import UserError
 from etl.events import Events
-from etl.sessions import SessionRules, Sessions, session_starts
+from etl.session_rules import SessionRules
+from etl.sessions import Sessions, session_starts
 
 N_USERS = 3
 RULES = SessionRules(scene_change=True, max_duration=60, gap=20)
