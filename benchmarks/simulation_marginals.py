@@ -92,8 +92,8 @@ def _twins(arguments: argparse.Namespace, columns: dict[str, list[Cell]]) -> lis
         lines.append(f"| {seed} | {found['songs']} | {found['facts']} | {found['users']} | {found['plays']} | {found['song']} |")
     said = [
         "What new songs have in common with known ones (artists, albums) is the difference between these worlds, no shared marginal;",
-        "so are distinct artists. Everything else is meant to be the same: times, scenes, outcomes and responses to the last digit, which a",
-        "difference of 0 shows, and repeats and popularity within what song is drawn can change.",
+        "so are distinct artists. Everything else is meant to be the same: times, scenes, outcomes and responses to the last digit (a",
+        "difference of 0), repeats and popularity as near as the songs that are drawn allow.",
     ]
     return [*lines, "", *said, "", *difference_table(columns[strong], columns[useless]), ""]
 
