@@ -1,54 +1,76 @@
-"""How much a listener wants a song now: what clicks, full plays, hearts and skips of the simulation follow."""
+"""How much a listener wants a song now: what the songs of clicks, full plays, hearts and skips of the simulation follow."""
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
-from etl.simulation.causes import Causes, Moment
+from etl.simulation.chance import inner
 from etl.simulation.draws import Floats, Ints
-from etl.simulation.listeners import Interests, Listeners
-from etl.simulation.settings import Strengths
+from etl.simulation.history import FADING, ITEM, LENGTH, LIKED, TENTHS, Ring
+from etl.simulation.links import DRAMA, FELT_ARTIST, FELT_LANGUAGE, FELT_STYLE, SHOW, Links
 
-RECENT = 30
+RECENT: Final = 16
 """Recent plays that an item is matched against."""
+MIND_STYLE, MIND_LANGUAGE, MIND_ARTISTS = 0, 1, 2
+"""Columns of an interest in `Minds.interests`; the favourite artists follow from the last on."""
+_FADED: Final = FADING ** np.arange(RECENT)
 
 
-def affinity(causes: Causes, listeners: Listeners, strengths: Strengths, moment: Moment, items: Ints) -> Floats:
-    """Log odds of liking (up to a constant) of `items` `[n, m]` for the listeners of `moment` `[n]`.
+class Minds(NamedTuple):
+    """What listeners like today."""
 
-    Three sums: long tastes (interests of the profile, the one of this time of day first), recent plays (same artist, style,
-    drama, show, the song itself), and the song's own quality. Links by fact count only where their cause is on.
+    interests: npt.NDArray[np.int32]
+    """Style, language and favourite artists of every interest, `[n_users, n_interests, 2 + n_favourites]`; style -1: no interest."""
+    preference: npt.NDArray[np.float32]
+    """Log weight of each interest at each time of day, `[n_users, n_slots, n_interests]`."""
+    disliked: Ints
+    """A style that each listener cannot stand, `[n_users]`."""
+
+
+@inner
+def want(links: Links, minds: Minds, ring: Ring, n: Ints, user: int, interest: int, item: int) -> float:
+    """Log odds of liking `item` (up to a constant) for `user` with `interest` in mind.
+
+    Three sums: long tastes (interests of the profile, the one of the moment first), recent plays (same artist, style, drama,
+    show, the song itself), and the song's own quality. Links by fact count only where their cause is on.
     """
-    tastes, world = causes.tastes, causes.world
-    long = _long(causes.interests, moment, tastes.style[items], tastes.language[items], tastes.artist[items])
-    disliked = tastes.style[items] == listeners.disliked_style[moment.users][:, None]
-    recent, weight = causes.history.recent(moment.users, RECENT)
-    weight = np.where(recent >= 0, weight - 0.35 * 0.93 ** np.arange(RECENT), 0.0)
-    artist = _match(tastes.artist[items], tastes.artist[recent], weight)
-    style = _match(tastes.style[items], tastes.style[recent], weight)
-    show = causes.artist_show[world.song_artist]
-    drama = _match(world.song_drama[items], world.song_drama[recent], weight)
-    rivals = _match(show[items], show[recent], weight)
-    again = _match(items, recent, weight)
-    facts = 1.6 * (strengths.drama > 0) * np.tanh(drama) + 0.9 * (strengths.show > 0) * np.tanh(rivals / 2)
-    short = 1.0 * np.tanh(artist) + 1.1 * np.tanh(style / 3) + 0.9 * np.tanh(again)
-    return np.asarray(long - 1.5 * disliked + short + facts + 0.35 * world.song_quality[items])
+    song = links.facets[item]
+    liked = _long(minds, user, interest, song[FELT_STYLE], song[FELT_LANGUAGE], song[FELT_ARTIST])
+    if song[FELT_STYLE] == minds.disliked[user]:
+        liked -= 1.5
+    artist, style, drama, show, again = 0.0, 0.0, 0.0, 0.0, 0.0
+    for back in range(min(n[user], RECENT)):
+        row = ring[user, (n[user] - 1 - back) % LENGTH]
+        other = links.facets[row[ITEM]]
+        weight = (row[LIKED] / TENTHS - 0.35) * _FADED[back]
+        artist += weight * (other[FELT_ARTIST] == song[FELT_ARTIST])
+        style += weight * (other[FELT_STYLE] == song[FELT_STYLE])
+        drama += weight * (other[DRAMA] == song[DRAMA] and song[DRAMA] >= 0)
+        show += weight * (other[SHOW] == song[SHOW] and song[SHOW] >= 0)
+        again += weight * (row[ITEM] == item)
+    liked += 1.0 * np.tanh(artist) + 1.1 * np.tanh(style / 3) + 0.9 * np.tanh(again)
+    if links.by_fact[0] > 0:
+        liked += 1.6 * np.tanh(drama)
+    if links.by_fact[1] > 0:
+        liked += 0.9 * np.tanh(show / 2)
+    return liked + 0.35 * links.quality[item]
 
 
-def _long(interests: Interests, moment: Moment, style: Ints, language: Ints, artist: Ints) -> Floats:
-    """Match with the interest of the moment, and a third of that with any other."""
-    rows = np.arange(len(moment.users))
-    styles, languages = interests.style[moment.users], interests.language[moment.users]
-    artists = interests.artists[moment.users]
-    any_style = (style[:, :, None] == styles[:, None, :]).any(axis=2)
-    any_artist = (artist[:, :, None] == artists.reshape(len(rows), artists.shape[1] * artists.shape[2])[:, None, :]).any(axis=2)
-    now_artist = (artist[:, :, None] == artists[rows, moment.interest][:, None, :]).any(axis=2)
-    now_style = style == styles[rows, moment.interest][:, None]
-    now_language = language == languages[rows, moment.interest][:, None]
-    return np.asarray(0.5 * any_style + 1.0 * now_style + 0.5 * any_artist + 0.9 * now_artist + 0.6 * now_language)
-
-
-def _match(items: Ints, recent: Ints, weight: Floats) -> Floats:
-    """Sum of the weights of recent plays with the same value, `[n, m]`; negative values match nothing."""
-    same = (items[:, :, None] == recent[:, None, :]) & (items[:, :, None] >= 0)
-    return np.asarray(np.einsum("nmr,nr->nm", same, weight))
+@inner
+def _long(minds: Minds, user: int, interest: int, style: int, language: int, artist: int) -> float:
+    """Match with the interest of the moment, and a part of that with any other."""
+    liked, any_style, any_artist = 0.0, False, False
+    for k in range(minds.interests.shape[1]):
+        mind = minds.interests[user, k]
+        same = mind[MIND_STYLE] >= 0 and mind[MIND_STYLE] == style
+        favourite = False
+        if mind[MIND_STYLE] >= 0:
+            for column in range(MIND_ARTISTS, len(mind)):
+                favourite = favourite or mind[column] == artist
+        any_style, any_artist = any_style or same, any_artist or favourite
+        if k == interest:
+            liked += 1.0 * same + 0.9 * favourite + 0.6 * (mind[MIND_LANGUAGE] == language)
+    return liked + 0.5 * any_style + 0.5 * any_artist

@@ -32,6 +32,8 @@ STYLE_SHARE: Final = np.array([22, 11, 10, 10, 9, 7, 6, 4, 4, 6, 3, 4, 2, 4]) / 
 LANGUAGE_SHARE: Final = np.array([0.48, 0.13, 0.22, 0.10, 0.07])
 START_DAY: Final = START_TS // 86_400
 FIRST_YEAR, LAST_YEAR = 1985, 2024
+LONGEST: Final = 300_000
+"""Milliseconds of the longest song: what follows a song in time follows this, so that times do not depend on the song."""
 CUTOFF: Final = 5.0
 """The least popular song has e^-CUTOFF of the weight that Zipf alone would give it."""
 
@@ -109,7 +111,7 @@ def build_world(settings: SimulationSettings, rng: np.random.Generator) -> World
         song_style=np.where(rng.random(settings.n_songs) < 0.8, artist_style[song_artist], other_style),
         song_language=artist_language[song_artist],
         song_day=album_day[song_album],
-        song_ms=(np.clip(rng.normal(228, 42, settings.n_songs), 95, 420) * 1000).astype(np.int64),
+        song_ms=(np.clip(1000 * rng.normal(228, 38, settings.n_songs), 110_000, LONGEST)).astype(np.int64),
         song_weight=_popularity(rng, artist_weight[song_artist]),
         song_quality=rng.normal(0, 1, settings.n_songs),
         song_drama=song_drama,

@@ -1,66 +1,111 @@
-"""What each listener heard last, in one ring buffer for all: evidence, repeats, and what recent plays match."""
+"""What each listener heard last: a ring of plays, the only memory from which causes and repeats are drawn."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from etl.simulation.draws import Floats, Ints, Mask, choose
+from etl.simulation.chance import State, compiled, uniform
+from etl.simulation.draws import Floats, Ints
 
-LENGTH = 128
+Ring = npt.NDArray[np.int32]
+"""Last plays of every listener, `[n_users, LENGTH, 4]`: columns `ITEM, TS, EVENT, LIKED`."""
+LENGTH: Final = 128
 """Plays kept for each listener; older ones no longer cause anything."""
-PAUSE = 0.25
-"""Hours in which a song does not return."""
+ITEM, TS, EVENT, LIKED = np.arange(4)
+PAUSE: Final = 900
+"""Seconds in which a song does not return, unless it is played again at once."""
+DEPTH: Final = 64
+"""Plays among which evidence is sought, newest first."""
+FADING: Final = 0.93
+"""What each later play leaves of an older one's weight as evidence."""
+TENTHS: Final = 10
+"""`LIKED` counts tenths: 10 is a song heard to the end."""
+_FADED: Final = FADING ** np.arange(LENGTH)
 
 
-class History:
-    """Last plays of every listener: `item, ts, event` and how much each was liked, `[n_users, LENGTH]`; item -1 is empty."""
+def new_ring(n_users: int) -> tuple[Ring, Ints]:
+    """Empty rings, and how many plays each listener has made, `[n_users]`."""
+    return np.full((n_users, LENGTH, 4), -1, dtype=np.int32), np.zeros(n_users, dtype=np.int64)
 
-    def __init__(self, n_users: int) -> None:
-        self.item: npt.NDArray[np.int32] = np.full((n_users, LENGTH), -1, dtype=np.int32)
-        self.ts: Ints = np.zeros((n_users, LENGTH), dtype=np.int64)
-        self.event: Ints = np.full((n_users, LENGTH), -1, dtype=np.int64)
-        self.liked: Floats = np.zeros((n_users, LENGTH))
-        self.n: Ints = np.zeros(n_users, dtype=np.int64)
 
-    def add(self, users: Ints, items: Ints, ts: Ints, events: Ints, liked: Floats) -> None:
-        """One play for each of `users`, which are distinct."""
-        at = self.n[users] % LENGTH
-        self.item[users, at], self.ts[users, at] = items, ts
-        self.event[users, at], self.liked[users, at] = events, liked
-        self.n[users] += 1
+def decay_of_age(days: int, d: float) -> Floats:
+    """Weight t^-d of a play by its age in minutes, up to `days`; t in hours (Anderson and Schooler 1991: d = 0.5)."""
+    minutes = np.arange(days * 1440 + 1)
+    return np.asarray(np.maximum(minutes / 60, PAUSE / 3600) ** -d)
 
-    def repeat(self, rng: np.random.Generator, users: Ints, now: Ints, decay: float) -> tuple[Ints, Ints]:
-        """A song heard before and the event of that play; -1 without a history.
 
-        A play of age t is drawn by `liked * t^-decay`, so a song by its ACT-R base level, the sum over its plays
-        (Anderson and Schooler 1991). Ages are in hours; a song heard in the last `PAUSE` does not return.
-        """
-        hours = (now[:, None] - self.ts[users]) / 3600.0
-        items = self.item[users]
-        fresh = (hours < PAUSE) & (items >= 0)
-        weight = self.liked[users] * (items >= 0) * np.maximum(hours, PAUSE) ** -decay
-        drawn, event = self._at(users, choose(rng, weight))
-        too_soon = (fresh & (items == drawn[:, None])).any(axis=1)
-        return np.where(too_soon, -1, drawn), np.where(too_soon, -1, event)
+@compiled
+def remember(ring: Ring, n: Ints, user: int, item: int, ts: int, event: int, liked: int) -> None:
+    """Add one play to the listener's ring."""
+    row = ring[user, n[user] % LENGTH]
+    row[ITEM], row[TS], row[EVENT], row[LIKED] = item, ts, event, liked
+    n[user] += 1
 
-    def evidence(self, rng: np.random.Generator, users: Ints, now: Ints, useful: Mask) -> tuple[Ints, Ints]:
-        """A recent liked song that is `useful` `[n_songs]` for some link, and the event of its play; -1 without one.
 
-        Only plays before `now` count: a friend's session may already be ahead.
-        """
-        items = np.where(self.ts[users] < now[:, None], self.item[users], -1)
-        recency = 0.93 ** ((self.n[users][:, None] - 1 - np.arange(LENGTH)) % LENGTH)
-        return self._at(users, choose(rng, recency * self.liked[users] * ((items >= 0) & useful[items])))
+@compiled
+def heard(ring: Ring, n: Ints, user: int, item: int) -> bool:
+    """Whether the song is among the plays kept."""
+    for at in range(min(n[user], LENGTH)):
+        if ring[user, at, ITEM] == item:
+            return True
+    return False
 
-    def recent(self, users: Ints, n: int) -> tuple[Ints, Floats]:
-        """Last `n` songs, newest first, `[len(users), n]`, -1 where there are fewer; and their liking with decay."""
-        back = self.n[users][:, None] - 1 - np.arange(n)
-        items = np.where(back >= 0, self.item[users[:, None], back % LENGTH], -1).astype(np.int64)
-        liked = self.liked[users[:, None], back % LENGTH] * 0.93 ** np.arange(n)
-        return items, np.where(items >= 0, liked, 0.0)
 
-    def _at(self, users: Ints, column: Ints) -> tuple[Ints, Ints]:
-        found = column >= 0
-        items, events = self.item[users, column], self.event[users, column]
-        return np.where(found, items, -1).astype(np.int64), np.where(found, events, -1)
+@compiled
+def heard_just_now(ring: Ring, n: Ints, user: int, item: int, now: int) -> bool:
+    """Whether the song was heard within the last `PAUSE`."""
+    for back in range(1, min(n[user], LENGTH) + 1):
+        row = ring[user, (n[user] - back) % LENGTH]
+        if now - row[TS] >= PAUSE:
+            return False
+        if row[ITEM] == item:
+            return True
+    return False
+
+
+@compiled
+def repeat(state: State, ring: Ring, n: Ints, user: int, now: int, decay: Floats, running: Floats) -> int:
+    """Place in the ring of a play to repeat; -1 without one. `running` is room for `LENGTH` sums.
+
+    A play of age t is drawn by `liked * t^-d`, so a song by its ACT-R base level, the sum over its plays.
+    """
+    total = 0.0
+    for at in range(min(n[user], LENGTH)):
+        total += ring[user, at, LIKED] * decay[(now - ring[user, at, TS]) // 60]
+        running[at] = total
+    for _ in range(4):
+        if total <= 0:
+            return -1
+        at = np.searchsorted(running[: min(n[user], LENGTH)], uniform(state) * total, side="right")
+        if not heard_just_now(ring, n, user, ring[user, at, ITEM], now):
+            return at
+    return -1
+
+
+@compiled
+def evidence(state: State, ring: Ring, n: Ints, user: int, now: int, facets: Ints, column: int) -> int:
+    """Place in the ring of a recent liked play whose song has a facet in `column` of `facets` `[n_songs, n]`; -1 without one.
+
+    Only plays before `now` count: a friend's session may already be ahead.
+    """
+    depth = min(n[user], DEPTH)
+    total = 0.0
+    for back in range(depth):
+        row = ring[user, (n[user] - 1 - back) % LENGTH]
+        if row[TS] < now and facets[row[ITEM], column] >= 0:
+            total += row[LIKED] * _FADED[back]
+    if total <= 0:
+        return -1
+    target, found = uniform(state) * total, -1
+    for back in range(depth):
+        at = (n[user] - 1 - back) % LENGTH
+        row = ring[user, at]
+        if row[TS] < now and row[LIKED] > 0 and facets[row[ITEM], column] >= 0:
+            found = at
+            target -= row[LIKED] * _FADED[back]
+            if target < 0:
+                break
+    return found

@@ -22,6 +22,11 @@ def ids(kind: str, rows: Ints) -> pl.Series:
     return _null_where(text, rows < 0)
 
 
+def numbered(kind: str, first: int, n: int) -> pl.Series:
+    """Ids of `n` rows from `first` on."""
+    return ids(kind, np.arange(first, first + n))
+
+
 def keys(kind: str, rows: Ints) -> pl.Series:
     """Keys such as `song:s000123`; null where a row is negative."""
     return pl.Series([f"{kind}:"]) + ids(kind, rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from etl.simulation.catalogue import STYLE_SHARE, STYLES, World
 from etl.simulation.draws import Floats, Ints, Mask, WeightedGroups, choose
@@ -30,6 +31,8 @@ STYLE_BIRTH: Final = np.array([1995, 1988, 1984, 1998, 2002, 2001, 1994, 1976, 1
 STYLE_GENDER: Final = np.array([0.2, 0.1, -0.4, -0.1, -0.3, 0.5, 0.3, 0.0, 0.2, 0.0, -0.8, 0.4, -0.3, 0.1])
 """Log odds that a style's listener is a woman."""
 ERAS: Final = np.array([2000, 2012])
+SLOT_SHARE: Final = np.array([0.2, 0.2, 0.27, 0.33])
+"""Share of sessions in the morning, at noon, in the evening and at night, for a listener without habits."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,26 @@ class Tastes:
 
 @dataclass(frozen=True)
 class Interests:
-    """Up to four interests a listener, `[n_users, 4]`; favourites `[n_users, 4, 5]`; style -1 where there is none."""
+    """Up to four interests a listener, each in the versions that it goes through: `[n_versions, n_users, 4]`; style -1 where there is none."""
 
     style: Ints
     language: Ints
     artists: Ints
+    """Favourites, `[n_versions, n_users, 4, 5]`; -1 where nobody sings so."""
+    change_day: Ints
+    """Day from which each version but the first holds, `[n_versions - 1, n_users, 4]`; past the period where it never does."""
+
+    def on(self, day: int) -> npt.NDArray[np.int32]:
+        """Interests of `day` as compiled code takes them: style, language and favourites, `[n_users, 4, 7]`."""
+        at = (day >= self.change_day).sum(axis=0)
+        users, k = np.indices(at.shape)
+        facets = [self.style[at, users, k][:, :, None], self.language[at, users, k][:, :, None], self.artists[at, users, k]]
+        return np.concatenate(facets, axis=2).astype(np.int32)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Listeners:
-    """Profiles and traits by row number; `interests` and `preference` change from day to day."""
+    """Profiles and traits by row number, `[n_users]` each."""
 
     gender: Ints
     """0 unknown, 1 woman, 2 man."""
@@ -69,15 +82,22 @@ class Listeners:
     """Days from the start of the period; negative before it."""
     activity: Floats
     """Sessions a weekday; 0 for listeners without events."""
+    weekend: Floats
+    """Sessions of a Saturday or Sunday, against a weekday."""
+    habit: Floats
+    """Share of sessions at each time of day, `[n_users, 4]`."""
+    patience: Floats
+    """Factor on the songs of a session."""
+    haste: Floats
+    """Added to the log odds of a skip."""
+    warmth: Floats
+    """Factor on the chance of hearts, shares and comments."""
     repeat_share: Floats
     organic_share: Floats
     disliked_style: Ints
-    early: Interests
-    late: Interests
-    change_day: Ints
-    """Day on which an interest gives way to its late form, `[n_users, 4]`."""
+    interests: Interests
     preference: Floats
-    """Log weight of each interest at each time of day, `[n_users, 4 slots, 4]`."""
+    """Log weight of each interest at each time of day when the period starts, `[n_users, 4 slots, 4]`."""
     friend_from: Ints
     friend_to: Ints
 
@@ -86,24 +106,11 @@ class Listeners:
         """Number of listeners."""
         return len(self.gender)
 
-    def on(self, day: int) -> Interests:
-        """Interests as they are on `day`."""
-        changed = day >= self.change_day
-        return Interests(
-            np.where(changed, self.late.style, self.early.style),
-            np.where(changed, self.late.language, self.early.language),
-            np.where(changed[:, :, None], self.late.artists, self.early.artists),
-        )
-
-    def drift(self, rng: np.random.Generator) -> None:
-        """One day's random walk of what is liked when."""
-        self.preference += rng.normal(0, 0.08, self.preference.shape)
-
 
 def build_tastes(settings: SimulationSettings, world: World, rng: np.random.Generator) -> Tastes:
     """Facets by which songs are liked; permuted over songs where tastes do not follow facts."""
     hidden = rng.permutation(world.n_songs)
-    of = np.arange(world.n_songs) if settings.tastes_follow_facts else hidden
+    of = np.arange(world.n_songs) if settings.world.tastes_follow_facts else hidden
     style, language, artist = world.song_style[of], world.song_language[of], world.song_artist[of]
     songs, weight = np.arange(world.n_songs), world.song_weight**0.6
     cells = style * len(LANGUAGES) + language
@@ -117,38 +124,57 @@ def build_tastes(settings: SimulationSettings, world: World, rng: np.random.Gene
 
 
 def build_listeners(settings: SimulationSettings, world: World, rng: np.random.Generator) -> Listeners:
-    """Draw `settings.n_users` listeners."""
+    """Draw `settings.n_users` listeners: the same for every preset, but for how their interests change."""
     n = settings.n_users
-    gender = rng.choice(3, n, p=[0.1, 0.47, 0.43])
-    birth_year = np.clip(rng.normal(1994, 9, n), 1955, 2011).astype(np.int64)
-    country = rng.choice(len(COUNTRIES), n, p=COUNTRY_SHARE)
-    signup = np.where(rng.random(n) < 0.88, -rng.integers(1, 1500, n), rng.integers(0, max(1, settings.n_days * 3 // 4), n))
-    early = _interests(world, rng, gender, birth_year, country)
-    late = _interests(world, rng, gender, birth_year, country)
-    late = Interests(np.where(early.style < 0, -1, late.style), late.language, late.artists)
-    changes = rng.random((n, N_INTERESTS)) < 0.3
-    active = rng.random(n) >= settings.cold_share
-    friend_from, friend_to = _friends(rng, early.style[:, 0])
+    of_traits, of_friends, of_interests = rng.spawn(3)
+    gender = of_traits.choice(3, n, p=[0.1, 0.47, 0.43])
+    birth_year = np.clip(of_traits.normal(1994, 9, n), 1955, 2011).astype(np.int64)
+    country = of_traits.choice(len(COUNTRIES), n, p=COUNTRY_SHARE)
+    late = of_traits.integers(0, max(1, settings.n_days * 3 // 4), n)
+    signup = np.where(of_traits.random(n) < 0.88, -of_traits.integers(1, 1500, n), late)
+    active = of_traits.random(n) >= settings.cold_share
+    interests = _versions(settings, world, of_interests, gender, birth_year, country)
+    friend_from, friend_to = _friends(of_friends, interests.style[0, :, 0])
+    habit = SLOT_SHARE * of_traits.lognormal(0, 0.6, (n, N_SLOTS))
     return Listeners(
         gender=gender,
         birth_year=birth_year,
-        birth_known=rng.random(n) < 0.93,
+        birth_known=of_traits.random(n) < 0.93,
         country=country,
         signup_day=signup,
-        activity=np.where(active, settings.sessions_per_day * rng.lognormal(0, 0.7, n), 0.0),
-        repeat_share=rng.beta(8 * settings.repeat_share, 8 * (1 - settings.repeat_share), n),
-        organic_share=rng.beta(6, 5, n),
-        disliked_style=rng.integers(0, len(STYLES), n),
-        early=early,
-        late=late,
-        change_day=np.where(changes, rng.integers(1, settings.n_days + 1, (n, N_INTERESTS)), settings.n_days + 1),
-        preference=rng.normal(0, 1.3, (n, N_SLOTS, N_INTERESTS)) + np.array([0.9, 0.3, 0.0, -0.3]),
+        activity=np.where(active, settings.sessions_per_day * of_traits.lognormal(0, 0.9, n), 0.0),
+        weekend=1.3 * of_traits.lognormal(0, 0.3, n),
+        habit=habit / habit.sum(axis=1, keepdims=True),
+        patience=of_traits.lognormal(0, 0.4, n),
+        haste=of_traits.normal(0, 0.6, n),
+        warmth=of_traits.gamma(1.5, 1 / 1.5, n),
+        repeat_share=of_traits.beta(8 * settings.repeat_share, 8 * (1 - settings.repeat_share), n),
+        organic_share=of_traits.beta(6, 5, n),
+        disliked_style=of_traits.integers(0, len(STYLES), n),
+        interests=interests,
+        preference=of_traits.normal(0, 1.3, (n, N_SLOTS, N_INTERESTS)) + np.array([0.9, 0.3, 0.0, -0.3]),
         friend_from=friend_from,
         friend_to=friend_to,
     )
 
 
-def _interests(world: World, rng: np.random.Generator, gender: Ints, birth_year: Ints, country: Ints) -> Interests:
+def _versions(
+    settings: SimulationSettings, world: World, rng: np.random.Generator, gender: Ints, birth_year: Ints, country: Ints
+) -> Interests:
+    """The versions of every interest: the days are cut into as many parts as there may be changes, one change in each by chance."""
+    n, n_changes = len(gender), settings.world.n_changes
+    style, language, artists = zip(*(_interests(world, rng, gender, birth_year, country) for _ in range(1 + n_changes)), strict=True)
+    styles = np.stack(style)
+    styles[:, styles[0] < 0] = -1
+    edges = np.linspace(1, settings.n_days + 1, n_changes + 1)
+    day = np.floor(edges[:-1, None, None] + rng.random((n_changes, n, N_INTERESTS)) * np.diff(edges)[:, None, None])
+    happens = rng.random((n_changes, n, N_INTERESTS)) < settings.world.change_chance
+    never = settings.n_days + 1
+    days = np.sort(np.where(happens, day, never), axis=0).astype(np.int64)
+    return Interests(styles, np.stack(language), np.stack(artists), days)
+
+
+def _interests(world: World, rng: np.random.Generator, gender: Ints, birth_year: Ints, country: Ints) -> tuple[Ints, Ints, Ints]:
     """Two to four interests: a style of the listener's generation, a language of the country, artists of both."""
     n = len(gender)
     sign = np.array([0.0, 0.5, -0.5])[gender][:, None]
@@ -160,7 +186,7 @@ def _interests(world: World, rng: np.random.Generator, gender: Ints, birth_year:
     language = choose(rng, np.repeat(LANGUAGE_OF_COUNTRY[country], N_INTERESTS, axis=0)).reshape(n, N_INTERESTS)
     artists = _favourites(world, rng, style, language, np.searchsorted(ERAS, birth_year + 18))
     number = rng.integers(2, N_INTERESTS + 1, n)
-    return Interests(np.where(np.arange(N_INTERESTS) < number[:, None], style, -1), language, artists)
+    return np.where(np.arange(N_INTERESTS) < number[:, None], style, -1), language, artists
 
 
 def _favourites(world: World, rng: np.random.Generator, style: Ints, language: Ints, era: Ints) -> Ints:

@@ -1,32 +1,41 @@
-"""Songs and artists that listeners refused."""
+"""Songs and artists that listeners refused: neither shown nor played again."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+import numpy.typing as npt
 
-from etl.simulation.catalogue import World
-from etl.simulation.draws import Ints, Mask
+from etl.simulation.chance import compiled
 
-KEPT = 16
-"""Refusals of each kind that a listener's account keeps; older ones lapse."""
+Refused = npt.NDArray[np.int32]
+"""Refusals of every listener, `[n_users, 2, 1 + ROOM]`: of songs and of artists, first how many."""
+ROOM: Final = 24
+SONGS, ARTISTS = np.arange(2)
 
 
-class Refusals:
-    """Refused songs and artists of every listener: neither shown nor played again."""
+def new_refusals(n_users: int) -> Refused:
+    """Nothing refused yet."""
+    return np.zeros((n_users, 2, 1 + ROOM), dtype=np.int32)
 
-    def __init__(self, n_users: int, world: World) -> None:
-        self.world = world
-        self.kept = {kind: np.full((n_users, KEPT), -1, dtype=np.int64) for kind in ("song", "artist")}
-        self.n = {kind: np.zeros(n_users, dtype=np.int64) for kind in ("song", "artist")}
 
-    def add(self, users: Ints, targets: Ints, kind: str) -> None:
-        """One refusal for each of `users`, which are distinct."""
-        self.kept[kind][users, self.n[kind][users] % KEPT] = targets
-        self.n[kind][users] += 1
+@compiled
+def refuse(refused: Refused, user: int, kind: int, target: int) -> None:
+    """Add a refusal; the schedule sees to it that there is room."""
+    row = refused[user, kind]
+    row[0] += 1
+    row[row[0]] = target
 
-    def blocks(self, users: Ints, items: Ints) -> Mask:
-        """Whether each song, or one of its artists, is refused by the listener."""
-        songs, artists = self.kept["song"][users], self.kept["artist"][users]
-        main, second = self.world.song_artist[items][:, None], self.world.song_featured[items][:, None]
-        by = (artists == main) | ((artists == second) & (second >= 0))
-        return np.asarray((songs == items[:, None]).any(axis=1) | by.any(axis=1))
+
+@compiled
+def is_refused(refused: Refused, user: int, song: int, artist: int, featured: int) -> bool:
+    """Whether the song, or one of its artists, is refused by the listener."""
+    songs, artists = refused[user, SONGS], refused[user, ARTISTS]
+    for at in range(1, songs[0] + 1):
+        if songs[at] == song:
+            return True
+    for at in range(1, artists[0] + 1):
+        if artists[at] == artist or artists[at] == featured:
+            return True
+    return False

@@ -16,46 +16,66 @@ DAY: Final = 86_400
 class Strengths:
     """Relative strength of each cause of an organic play that is no repeat; 0 switches a cause off.
 
-    `artist, album, style, drama, show, friend, playlist` act through facts of the source tables.
+    `artist, album, style, drama, show, playlist` act through facts of the catalogue, `friend` through friendship.
     """
 
-    interest: float = 0.34
-    artist: float = 0.14
-    album: float = 0.08
+    interest: float = 0.40
+    artist: float = 0.09
+    album: float = 0.04
     style: float = 0.05
-    drama: float = 0.16
-    show: float = 0.10
-    friend: float = 0.04
-    popularity: float = 0.10
-    chance: float = 0.03
+    drama: float = 0.11
+    show: float = 0.07
+    friend: float = 0.09
+    popularity: float = 0.11
+    chance: float = 0.04
     playlist: float = 0.5
-    """Share of plays in a playlist's scene that come from the playlist."""
+    """Share of new plays in a playlist's scene that come from the playlist."""
+    next_track: float = 0.6
+    """Share of new plays in an album's scene that go on with the album."""
 
     def without_facts(self) -> Strengths:
-        """The same causes with those that act through facts switched off."""
-        return replace(self, artist=0.0, album=0.0, style=0.0, drama=0.0, show=0.0, friend=0.0, playlist=0.0)
+        """The causes that act through facts of the catalogue switched off; their mass goes to friends, popularity and chance."""
+        off = replace(self, artist=0.0, album=0.0, style=0.0, drama=0.0, show=0.0, playlist=0.0, next_track=0.0)
+        return replace(off, friend=0.26, popularity=0.19, chance=0.15)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A named world: how strong each cause is, and whether tastes follow the facts at all."""
+    """A named world: how strong each cause is, whether tastes follow the facts, how they drift, how many accounts are no people."""
 
     strengths: Strengths = field(default_factory=Strengths)
     tastes_follow_facts: bool = True
     """False: tastes are as strong, but over groups of songs that no fact describes."""
+    n_changes: int = 1
+    """How often an interest may give way to another during the period."""
+    change_chance: float = 0.3
+    """Chance of each of those changes."""
+    walk: float = 0.08
+    """Standard deviation of one day's step in how much an interest is preferred, in log weight."""
+    robot_share: float = 0.005
+    """Share of accounts whose listening is in part or whole not a person's."""
 
 
+_STRONG: Final = Strengths(
+    interest=0.24, artist=0.14, album=0.05, style=0.05, drama=0.18, show=0.13, friend=0.06, popularity=0.11, chance=0.04, playlist=0.4
+)
 PRESETS: Final = {
     "default": Preset(),
-    "kg-strong": Preset(Strengths(interest=0.14, artist=0.18, drama=0.40, show=0.28, popularity=0.06)),
+    "kg-strong": Preset(_STRONG),
     "kg-useless": Preset(Strengths().without_facts(), tastes_follow_facts=False),
+    "drift": Preset(n_changes=4, change_chance=0.8, walk=0.25),
+    "robots": Preset(robot_share=0.06),
 }
 SMALLEST: Final = {"n_songs": 40, "n_users": 2, "n_days": 1}
 
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What to simulate. Raises `UserError` for an unknown preset or a size too small to hold every kind of entity."""
+    """What to simulate. Raises `UserError` for an unknown preset or a size too small to hold every kind of entity.
+
+    A listener makes about nine events a day: 1,500 songs, 400 users and 40 days are 140 thousand events; the sizes for millions
+    are in `docs/decisions.md`.
+    """
 
     n_songs: int = 1_500
     n_users: int = 400
@@ -64,11 +84,11 @@ class SimulationSettings:
     preset: str = "default"
     spurious_share: float = 0.15
     """Facts that cause nothing, as a share of the true soundtrack and show facts."""
-    repeat_share: float = 0.56
-    """Mean chance that an organic play goes back to the listener's own plays (others repeat by coincidence)."""
+    repeat_share: float = 0.62
+    """Mean chance that an organic play goes back to the listener's own plays."""
     repeat_decay: float = 0.5
     """d of ACT-R: a play of age t counts t^-d towards a repeat."""
-    sessions_per_day: float = 0.62
+    sessions_per_day: float = 0.6
     """Sessions of a median listener on a weekday."""
     cold_share: float = 0.05
     """Listeners with a profile and no event."""
@@ -83,16 +103,13 @@ class SimulationSettings:
             raise UserError(f"seed = {self.seed} is negative: give 0 or more")
 
     @property
-    def strengths(self) -> Strengths:
-        """Strengths of the preset."""
-        return PRESETS[self.preset].strengths
-
-    @property
-    def tastes_follow_facts(self) -> bool:
-        """Whether tastes follow facets of the catalogue."""
-        return PRESETS[self.preset].tastes_follow_facts
+    def world(self) -> Preset:
+        """What the preset stands for."""
+        return PRESETS[self.preset]
 
 
-CAUSES: Final = ("repeat", *(item.name for item in fields(Strengths)), "recommended")
+IN_SCENE: Final = ("playlist", "next_track")
+"""Strengths that are no part of the mixture: they act within one scene."""
+CAUSES: Final = ("repeat", *(item.name for item in fields(Strengths) if item.name != "next_track"), "recommended", "robot")
 """Why a play happened, by code."""
 CAUSE: Final = {name: code for code, name in enumerate(CAUSES)}

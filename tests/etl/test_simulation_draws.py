@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.simulation.catalogue import album_sizes
-from etl.simulation.draws import WeightedGroups, choose
-from etl.simulation.history import LENGTH, History
+from etl.simulation.chance import draw_from, reseed, uniform
+from etl.simulation.draws import Ints, WeightedGroups, choose
+from etl.simulation.history import ITEM, LENGTH, PAUSE, Ring, decay_of_age, evidence, heard, new_ring, remember, repeat
 from etl.simulation.names import DRAMA, LANGUAGES, TITLES, by_language, compose
+from etl.simulation.refusals import ARTISTS, SONGS, is_refused, new_refusals, refuse
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -61,42 +63,92 @@ def test_titles_are_in_their_language() -> None:
     assert len(set(compose(np.random.default_rng(1), 500, "", DRAMA))) == 500
 
 
-def add(history: History, user: int, items: list[int], ts: list[int], liked: list[float]) -> None:
-    for event, (item, at, like) in enumerate(zip(items, ts, liked, strict=True)):
-        history.add(np.array([user]), np.array([item]), np.array([at]), np.array([event]), np.array([like]))
+HOUR = 3600
+
+
+def ring_of(plays: list[tuple[int, int, int]], users: int = 1, user: int = 0) -> tuple[Ring, Ints]:
+    """A ring with plays `(item, ts, liked)` of one listener; the events are numbered."""
+    ring, n = new_ring(users)
+    for event, (item, ts, liked) in enumerate(plays):
+        remember(ring, n, user, item, ts, event, liked)
+    return ring, n
+
+
+def repeated(ring: Ring, n: Ints, now: int, times: int) -> Ints:
+    state, decay, running = np.zeros(1, dtype=np.uint64), decay_of_age(30, 0.5), np.empty(LENGTH)
+    return np.array([repeat(state, ring, n, 0, now, decay, running) for _ in range(times)])
 
 
 def test_repeats_follow_the_power_of_age() -> None:
-    history = History(1)
-    add(history, 0, [5, 6], [0, 3600 * 12], [1.0, 1.0])
-    now = np.full(20_000, 3600 * 16)
-    items, events = history.repeat(np.random.default_rng(0), np.zeros(20_000, dtype=np.int64), now, 0.5)
+    ring, n = ring_of([(5, 0, 10), (6, HOUR * 12, 10)])
+    places = repeated(ring, n, HOUR * 16, 20_000)
     # ages of 16 and 4 hours weigh 1/4 and 1/2
-    assert (items == 6).mean() == pytest.approx(2 / 3, abs=0.02)
-    assert (events[items == 6] == 1).all()
+    assert (ring[0, places, ITEM] == 6).mean() == pytest.approx(2 / 3, abs=0.02)
+    assert set(places) == {0, 1}
+
+
+def test_a_skipped_song_does_not_repeat_and_a_heart_counts_twice() -> None:
+    ring, n = ring_of([(5, 0, 0), (6, 0, 10), (7, 0, 20)])
+    items = ring[0, repeated(ring, n, HOUR, 20_000), ITEM]
+    assert set(items) == {6, 7}
+    assert (items == 7).mean() == pytest.approx(2 / 3, abs=0.02)
 
 
 def test_a_song_of_this_quarter_of_an_hour_does_not_repeat() -> None:
-    history = History(1)
-    add(history, 0, [5], [0], [1.0])
-    assert history.repeat(np.random.default_rng(0), np.array([0]), np.array([600]), 0.5)[0].tolist() == [-1]
-    assert history.repeat(np.random.default_rng(0), np.array([0]), np.array([6000]), 0.5)[0].tolist() == [5]
+    ring, n = ring_of([(5, 0, 10)])
+    assert set(repeated(ring, n, 600, 20)) == {-1}
+    assert set(repeated(ring, n, PAUSE, 20)) == {0}
+    assert set(repeated(*new_ring(1), 600, 3)) == {-1}
 
 
 def test_evidence_is_useful_and_liked() -> None:
-    history = History(2)
-    add(history, 1, [1, 2, 3], [0, 1, 2], [1.0, 0.0, 1.0])
-    useful = np.array([False, True, True, False])
-    items, events = history.evidence(np.random.default_rng(0), np.array([1, 1, 0]), np.array([9, 9, 9]), useful)
-    assert items.tolist() == [1, 1, -1]
-    assert events.tolist() == [0, 0, -1]
-    assert history.evidence(np.random.default_rng(0), np.array([1]), np.array([0]), useful)[0].tolist() == [-1]
+    ring, n = ring_of([(1, 0, 10), (2, 1, 0), (3, 2, 10)], users=2, user=1)
+    facets, state = np.array([[-1], [7], [7], [-1]]), np.zeros(1, dtype=np.uint64)
+    assert evidence(state, ring, n, 1, 9, facets, 0) == 0
+    assert evidence(state, ring, n, 0, 9, facets, 0) == -1
+    assert evidence(state, ring, n, 1, 0, facets, 0) == -1
+    assert {evidence(state, ring, n, 1, 9, np.ones_like(facets), 0) for _ in range(50)} == {0, 2}
 
 
-def test_recent_is_newest_first_after_the_ring_is_full() -> None:
-    history = History(1)
-    n = LENGTH + 5
-    add(history, 0, list(range(n)), list(range(n)), [1.0] * n)
-    items, weight = history.recent(np.array([0]), 3)
-    assert items.tolist() == [[n - 1, n - 2, n - 3]]
-    assert weight[0] == pytest.approx([1, 0.93, 0.93**2])
+def test_only_the_last_plays_are_remembered() -> None:
+    ring, n = ring_of([(item, item, 10) for item in range(LENGTH + 5)])
+    assert n.tolist() == [LENGTH + 5]
+    assert not heard(ring, n, 0, 4)
+    assert heard(ring, n, 0, 5)
+    assert heard(ring, n, 0, LENGTH + 4)
+
+
+@given(seed=seeds, rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.floats(0.01, 9)), min_size=1, max_size=30))
+def test_compiled_draws_belong_to_their_group(seed: int, rows: list[tuple[int, int, float]]) -> None:
+    groups, values, weights = (np.array(column) for column in zip(*rows, strict=True))
+    built = WeightedGroups.build(groups, values, weights.astype(float), 5)
+    state = np.array([seed], dtype=np.uint64)
+    for group in range(5):
+        members = {v for g, v, _ in rows if g == group} or {-1}
+        assert draw_from(state, built.offsets, built.values, built.running, group) in members
+
+
+def test_compiled_draws_follow_the_weights() -> None:
+    built = WeightedGroups.build(np.array([1, 0, 1]), np.array([7, 5, 8]), np.array([3.0, 1.0, 1.0]), 2)
+    state = np.zeros(1, dtype=np.uint64)
+    drawn = np.array([draw_from(state, built.offsets, built.values, built.running, 1) for _ in range(20_000)])
+    assert (drawn == 7).mean() == pytest.approx(0.75, abs=0.02)
+
+
+def test_uniform_numbers_are_uniform_and_depend_on_the_session() -> None:
+    state, other = np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64)
+    reseed(state, np.uint64(1), 5)
+    reseed(other, np.uint64(1), 6)
+    numbers = np.array([uniform(state) for _ in range(20_000)])
+    assert 0 <= numbers.min() < numbers.max() < 1
+    assert numbers.mean() == pytest.approx(0.5, abs=0.01)
+    assert np.corrcoef(numbers[1:], numbers[:-1])[0, 1] == pytest.approx(0, abs=0.02)
+    assert uniform(other) != numbers[0]
+
+
+def test_refusals_are_of_songs_and_of_either_singer() -> None:
+    refused = new_refusals(2)
+    refuse(refused, 1, SONGS, 4)
+    refuse(refused, 1, ARTISTS, 9)
+    assert [is_refused(refused, 1, *song) for song in ((4, 0, -1), (5, 9, -1), (5, 0, 9), (5, 0, -1))] == [True, True, True, False]
+    assert not is_refused(refused, 0, 4, 9, 9)

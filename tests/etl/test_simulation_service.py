@@ -86,9 +86,12 @@ def test_about_half_of_the_plays_are_repeats(plays: pl.DataFrame) -> None:
 
 def test_repeats_prefer_the_recent(plays: pl.DataFrame) -> None:
     before = pl.col("ts").shift(1).over("user_id", "item_id")
-    gaps = plays.with_columns(gap=(pl.col("ts") - before) / 86_400).filter(pl.col("cause") == "repeat")["gap"]
-    assert (gaps < 2).sum() > (gaps > 10).sum() > 0
-    assert gaps.min() >= 0.25 / 24
+    at_once = pl.col("item_id").shift(1).over("user_id") == pl.col("item_id")
+    repeats = plays.with_columns(gap=(pl.col("ts") - before) / 86_400, at_once=at_once).filter(pl.col("cause") == "repeat")
+    later = repeats.filter(~pl.col("at_once"))["gap"]
+    assert (later < 2).sum() > (later > 10).sum() > 0
+    assert later.min() >= 0.25 / 24
+    assert 0.05 < repeats["at_once"].mean() < 0.4
 
 
 def test_every_cause_occurs(tables: Tables) -> None:
@@ -238,7 +241,7 @@ def test_profiles_say_something_about_taste(tables: Tables) -> None:
 
 def test_facts_cause_nothing_where_they_are_useless() -> None:
     causes = set(simulate(SimulationSettings(200, 60, 8, 1, "kg-useless"))["truth"]["cause"])
-    assert causes == {"repeat", "interest", "popularity", "chance", "recommended"}
+    assert causes == {"repeat", "interest", "friend", "popularity", "chance", "recommended"}
 
 
 def fact_share(truth: pl.DataFrame) -> float:
@@ -281,3 +284,28 @@ def test_run_simulation_writes_database_truth_and_config(tmp_path: Path) -> None
 def test_a_truth_file_that_cannot_be_written_is_a_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="name a place you may write to"):
         run_simulation(SimulationSettings(60, 12, 1), f"sqlite:///{tmp_path}/music.db", tmp_path / "nowhere" / "truth.parquet")
+
+
+def test_twin_worlds_differ_in_the_songs_alone() -> None:
+    """What facts are worth is read off two worlds where people, catalogue, times and behaviours are the same."""
+    strong, useless = (simulate(replace(SETTINGS, n_days=12, preset=preset)) for preset in ("kg-strong", "kg-useless"))
+    for name in strong.keys() - {"events", "comments", "truth"} - {table for table in strong if table.startswith("truth")}:
+        assert strong[name].equals(useless[name]), name
+    shared = ["event_id", "user_id", "behaviour", "ts", "item_kind", "scene", "is_organic", "position"]
+    assert strong["events"].select(shared).equals(useless["events"].select(shared))
+    assert (strong["events"]["item_id"] != useless["events"]["item_id"]).mean() > 0.5
+
+
+def test_links_make_half_of_new_organic_plays_where_they_are_strong() -> None:
+    linked = ["artist", "album", "style", "drama", "show"]
+    for preset, low, high in (("kg-strong", 0.4, 0.6), ("kg-useless", 0.0, 0.0)):
+        chosen = ~pl.col("cause").is_in(["repeat", "recommended"]) & ~pl.col("is_robot")
+        causes = simulate(replace(SETTINGS, preset=preset))["truth"].filter(chosen)["cause"]
+        assert low <= causes.is_in(linked).mean() <= high, preset
+
+
+def test_robots_are_told_in_the_truth() -> None:
+    tables = simulate(replace(SETTINGS, preset="robots"))
+    truth = tables["truth"]
+    assert 0.02 < truth["is_robot"].mean() < 0.9
+    assert truth.filter(pl.col("is_robot"))["user_id"].n_unique() < 0.2 * SETTINGS.n_users
