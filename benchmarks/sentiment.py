@@ -21,8 +21,9 @@ import polars as pl
 from scipy.stats import rankdata
 
 from etl.review_ngrams import ReviewNgrams, Reviews, shipped_reviews, train
-from etl.sentiment import Scores, Sentiment, SentimentRules, load, score, signs
+from etl.sentiment import Scores, Sentiment, load, score, signs
 from etl.sentiment_backends import PIECE, SnowNlp
+from etl.sentiment_rules import SentimentRules
 from etl.simulation.comments import compose
 
 Mask = npt.NDArray[np.bool_]

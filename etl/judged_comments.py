@@ -9,7 +9,8 @@ from typing import Final
 
 import polars as pl
 
-from etl.sentiment import SentimentRules, score
+from etl.sentiment import score
+from etl.sentiment_rules import SentimentRules
 
 JUDGE: Final = "sentiment.json"
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from etl.errors import UserError
+from etl.profile_rules import ProfileRules
 from etl.robot_rules import RobotRules
-from etl.sentiment import SentimentRules
+from etl.sentiment_rules import SentimentRules
 from etl.session_rules import SessionRules
 
 
@@ -41,6 +42,8 @@ class CleaningRules:
     """How comments are read."""
     sessions: SessionRules = field(default_factory=SessionRules)
     """Where one sitting of a listener ends and the next begins."""
+    profile: ProfileRules = field(default_factory=ProfileRules)
+    """What each act says of a listener's taste, and how fast that fades."""
     released_by_share: float = 0.5
     """An album is released by the artists who sing at least this share of its songs."""
 

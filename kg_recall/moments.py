@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from etl.behaviours import POSITIVE
 from etl.events import Events
 from etl.flags import Flag
 from etl.lake import Lake
+from etl.point_in_time import catalogue_as_of
 from graph.projection import Projection
 from kg_recall.context import Context
 from kg_recall.evaluation.split import TEST, Split, split_events
@@ -50,6 +51,7 @@ class Moments:
     def of(cls, context: Context) -> Moments:
         """Moments of a context's lake and projection, under its settings."""
         lake, settings = context.lake(), context.settings
+        lake = replace(lake, catalogue=catalogue_as_of(lake.catalogue))
         last = int(lake.events.ts[-1]) if len(lake.events) else 0
         now = settings.recommend.now_ts if settings.recommend.now_ts is not None else last
         events = lake.events.take((lake.events.ts <= now) & (lake.flag == Flag.NONE))

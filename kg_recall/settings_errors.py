@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -77,7 +77,8 @@ def known_keys(model: type[Any], section: Location, above: Location = ()) -> Ite
 def _fields(model: type[Any]) -> dict[str, Any]:
     if issubclass(model, BaseModel):
         return {name: field.annotation for name, field in model.model_fields.items()}
-    return {field.name: field.type for field in fields(model)}
+    kinds = get_type_hints(model)
+    return {field.name: kinds[field.name] for field in fields(model)}
 
 
 def _remedy(where: Location, known: list[Location]) -> str:

@@ -87,6 +87,7 @@ def _etl(context: Context) -> None:
     etl = STEP["etl"]
     with context.workspace.publish("etl", "stand-in", {}, etl.outputs, etl.hashed) as draft:
         tiny_lake().write(draft / "lake")
+        (draft / "staged").mkdir()
         (draft / "reports").mkdir()
         for name in ("etl.json", "etl.md"):
             (draft / "reports" / name).write_text("{}")

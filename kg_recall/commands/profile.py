@@ -31,7 +31,8 @@ def profile(user: User, k: Most = 5, as_json: AsJson = False, config: Config = D
     from kg_recall.profile_reader import ProfileReader
 
     with context.progress.task("profile"):
-        told = ProfileReader(settings.recommend.now_ts, settings.evaluate.split != "time", k).read(lake, row)
+        reader = ProfileReader(settings.recommend.now_ts, settings.evaluate.split != "time", k, settings.etl.profile)
+        told = reader.read(lake, row)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(told), ensure_ascii=False, indent=2))
     else:

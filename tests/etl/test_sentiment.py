@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from etl.errors import UserError
 from etl.review_ngrams import Model, ReviewNgrams, Reviews, counts, shipped_reviews, train
-from etl.sentiment import BACKENDS, Scores, SentimentRules, score, signs
+from etl.sentiment import Scores, score, signs
 from etl.sentiment_backends import SnowNlp
+from etl.sentiment_rules import BACKENDS, SentimentRules
 
 CHINESE = ["snownlp", "ngrams"]
 MIXED = st.text(alphabet="这首歌真好难听不没酒店差，。 \n!ab😂❤️𠀀", max_size=30)

@@ -15,7 +15,7 @@ from etl.catalogue import Catalogue
 from etl.events import Events
 from etl.flags import Flag
 from etl.lake import TRIPLE_SCHEMA, Lake
-from etl.point_in_time import as_of
+from etl.point_in_time import as_of, catalogue_as_of
 from etl.session_rules import SessionRules
 from etl.sessions import Sessions
 from graph.projection import ALWAYS, Projection
@@ -113,7 +113,8 @@ def sound(kind: SplitKind = "time") -> World:
     lake, projection = sound_lake()
     events = lake.events.take(lake.flag == Flag.NONE)
     split = split_events(events, kind, test_share=0.2, valid_share=0.2, seed=0)
-    return built(Moments(lake, projection, events, split, int(events.ts[-1]), seed=0), kind)
+    shown = replace(lake, catalogue=catalogue_as_of(lake.catalogue))
+    return built(Moments(shown, projection, events, split, int(events.ts[-1]), seed=0), kind)
 
 
 def built(moments: Moments, kind: SplitKind, ranker: Logistic | None = None) -> World:

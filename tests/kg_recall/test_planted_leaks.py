@@ -23,6 +23,7 @@ from leak_house import (
     built,
     found,
     sound,
+    sound_lake,
 )
 
 from etl.behaviours import Behaviour
@@ -201,7 +202,7 @@ def comments_of_all_times(world: World, patch: pytest.MonkeyPatch) -> World:
 
 
 def popularity_of_the_source(world: World, patch: pytest.MonkeyPatch) -> World:
-    return replace(world, past=replace(world.past, catalogue=world.moments.lake.catalogue))
+    return replace(world, past=replace(world.past, catalogue=sound_lake()[0].catalogue))
 
 
 def sessions_over_the_cut(world: World, patch: pytest.MonkeyPatch) -> World:

@@ -53,6 +53,7 @@ def of_snapshot(moments: Moments, snapshot: Snapshot, part: int) -> Found:
     yield log.no_derived_event_without_its_play(snapshot.events, moments.lake.events)
     yield parts.stands_at_the_split(snapshot, moment_after(moments, part))
     yield parts.no_fact_after_the_split(snapshot.projection, snapshot.now, ordinal=snapshot.ordinal)
+    yield parts.no_count_of_the_extraction(snapshot.catalogue)
     histories = BehaviourSequences.of(snapshot.events, snapshot.catalogue.n_users, *POSITIVE, n_songs=snapshot.catalogue.n_songs)
     yield log.sequence_order(histories, snapshot.events)
 
