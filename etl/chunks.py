@@ -75,7 +75,8 @@ class Chunks:
         if not self._buffer:
             return
         name = f"{len(self.lines):06d}"
-        rows = pl.concat([batch.rows for batch in self._buffer]).sort("day", maintain_order=True)
+        rows = pl.concat([batch.rows for batch in self._buffer])
+        rows = rows if rows["day"].is_sorted() else rows.sort("day", maintain_order=True)
         days = self._write_days(name, rows)
         np.save(self._file(name, "npy"), rows["key"].to_numpy())
         for part in ("rejected", "read"):

@@ -106,8 +106,12 @@ def checked(table: Table, raw: pl.DataFrame, known: Known, *checks: Check, read_
         read_as: columns that are rewritten before any rule looks at them.
     """
     rules = [*_value_checks(table), *checks, *_reference_checks(table, known)]
+    frame = typed(raw, table).with_columns(read_as)
+    # Most batches have nothing to set aside, and reasons are text: they are written only where a rule fails.
+    if not frame.select(pl.any_horizontal(rule.fails.any() for rule in rules)).item():
+        return frame.with_columns(reason=pl.lit(None, dtype=pl.String))
     reasons = (pl.when(rule.fails.fill_null(False)).then(pl.lit(rule.reason)) for rule in rules)
-    return typed(raw, table).with_columns(read_as).with_columns(reason=pl.coalesce(reasons))
+    return frame.with_columns(reason=pl.coalesce(reasons))
 
 
 def clean(table: Table, raw: pl.DataFrame, ledger: Ledger, known: Known, *checks: Check) -> pl.DataFrame:

@@ -28,6 +28,8 @@ from etl.staging import UNDATED, StagedEvents
 from etl.typed_columns import ROW
 
 EVENT = TABLES["events"]
+STATED = ["ts", "user", "item", "behaviour", "scene", "play_ms", "is_organic", "count"]
+"""Columns of staged rows that events are made of."""
 SEARCH = "search"
 """Scene of searches (source contract)."""
 DANGLING = "dangling item_id"
@@ -141,7 +143,7 @@ class EventWriter:
         said = comments.with_columns(day=pl.col("ts").floordiv(SECONDS_PER_DAY).cast(pl.Int32))
         commented = dict(said.group_by("day").len().iter_rows())
         for days in blocks_of(commented | self._rows_of_day()):
-            rows = pl.concat([self.staged.rows(label_of(day)) for day in days])
+            rows = pl.concat([self.staged.rows(label_of(day), STATED) for day in days])
             yield rows.filter(coder.known(rows)), said.filter(pl.col("day").is_in(days))
 
     def _rows_of_day(self) -> dict[int, int]:

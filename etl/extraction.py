@@ -172,8 +172,7 @@ def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, col
     accepted: dict[int, tuple[int, int]] = {}
     repeated = []
     for block in chunks.blocks():
-        # Stable: events of one second whose ids have no number keep the order of the source.
-        rows = block.sort("ts", "order", maintain_order=True)
+        rows = in_time_order(block)
         again = pl.Series(repeats.mark(rows))
         repeated.append(_as_rejected(rows.filter(again), chunks.books, columns))
         for day, of_day in by_day(rows.filter(~again)):
@@ -205,6 +204,14 @@ def _as_rejected(rows: pl.DataFrame, books: Codebooks, columns: Sequence[str]) -
     """`day` and the columns of `REJECTED_SCHEMA`."""
     marked = pl.DataFrame({ROW: range(rows.height), "reason": ["duplicate key"] * rows.height}, schema={ROW: pl.Int64, "reason": pl.String})
     return rejected_rows("events", EVENTS.key, named_rows(rows, books, columns), marked).insert_column(0, rows["day"])
+
+
+def in_time_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by time, of one second by the number in their ids; those without a number keep the order of the source."""
+    ts, order = (np.diff(rows[name].to_numpy()) for name in ("ts", "order"))
+    if bool(np.all((ts > 0) | ((ts == 0) & (order >= 0)))):
+        return rows
+    return rows.sort("ts", "order", maintain_order=True)
 
 
 def by_day(rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.simulation.chance import inner
-from etl.simulation.draws import Floats, Ints
+from etl.simulation.draws import Ints
 from etl.simulation.history import FADING, ITEM, LENGTH, LIKED, TENTHS, Ring
 from etl.simulation.links import DRAMA, FELT_ARTIST, FELT_LANGUAGE, FELT_STYLE, SHOW, Links
 
@@ -56,7 +56,7 @@ def want(links: Links, minds: Minds, ring: Ring, n: Ints, user: int, interest: i
         liked += 1.6 * np.tanh(drama)
     if links.by_fact[1] > 0:
         liked += 0.9 * np.tanh(show / 2)
-    return liked + 0.35 * links.quality[item]
+    return float(liked + 0.35 * links.quality[item])
 
 
 @inner

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.simulation.affinity import MIND_ARTISTS, MIND_LANGUAGE, MIND_STYLE, Minds
-from etl.simulation.chance import State, below, draw_from, gumbel, inner, uniform
+from etl.simulation.chance import State, below, constant, draw_from, gumbel, inner, uniform
 from etl.simulation.draws import Floats, Ints
 from etl.simulation.history import EVENT, ITEM, Ring, evidence, repeat
 from etl.simulation.links import (
@@ -41,10 +41,9 @@ from etl.simulation.settings import CAUSE
 Pick = npt.NDArray[np.int64]
 """Song, evidence (a song or a friend), event of the evidence, what the path runs through first and second; -1 for none."""
 N_LANGUAGES: Final = len(LANGUAGES)
-NONE: Final = np.int64(-1)
-"""As a number of the array's own kind: compiled code is made once for it, not once more for each constant."""
-REPEAT, INTEREST, ARTISTS, ALBUMS, STYLES = (np.int64(CAUSE[name]) for name in ("repeat", "interest", "artist", "album", "style"))
-DRAMAS, SHOWS, FRIEND, POPULARITY, CHANCE = (np.int64(CAUSE[name]) for name in ("drama", "show", "friend", "popularity", "chance"))
+NONE: Final = constant(-1)
+REPEAT, INTEREST, ARTISTS, ALBUMS, STYLES = (constant(CAUSE[name]) for name in ("repeat", "interest", "artist", "album", "style"))
+DRAMAS, SHOWS, FRIEND, POPULARITY, CHANCE = (constant(CAUSE[name]) for name in ("drama", "show", "friend", "popularity", "chance"))
 
 
 class Live(NamedTuple):
@@ -112,13 +111,19 @@ def _drawn(live: Live, kind: int, group: int) -> int:
 
 
 @inner
+def _play(live: Live, user: int, at: int) -> tuple[int, int]:
+    """Song and event at a place of the listener's ring, widened to the numbers that all causes take."""
+    return int(np.int64(live.ring[user, at, ITEM])), int(np.int64(live.ring[user, at, EVENT]))
+
+
+@inner
 def again(live: Live, user: int, now: int) -> int:
     """An own play again, by ACT-R's decay."""
     at = repeat(live.state, live.ring, live.n, user, now, live.decay, live.running)
     if at < 0:
         return NONE
-    song = np.int64(live.ring[user, at, ITEM])
-    return _set(live, song, song, np.int64(live.ring[user, at, EVENT]), NONE, NONE)
+    song, event = _play(live, user, at)
+    return _set(live, song, song, event, NONE, NONE)
 
 
 @inner
@@ -127,9 +132,9 @@ def by_interest(live: Live, user: int, interest: int) -> int:
     mind = live.minds.interests[user, interest]
     song = NONE
     if uniform(live.state) < 0.6:
-        song = _drawn(live, BY_FELT_ARTIST, np.int64(mind[MIND_ARTISTS + below(live.state, len(mind) - MIND_ARTISTS)]))
+        song = _drawn(live, BY_FELT_ARTIST, int(np.int64(mind[MIND_ARTISTS + below(live.state, len(mind) - MIND_ARTISTS)])))
     if song < 0:
-        song = _drawn(live, BY_FELT_CELL, np.int64(mind[MIND_STYLE]) * N_LANGUAGES + mind[MIND_LANGUAGE])
+        song = _drawn(live, BY_FELT_CELL, int(np.int64(mind[MIND_STYLE])) * N_LANGUAGES + mind[MIND_LANGUAGE])
     return _set(live, song, NONE, NONE, NONE, NONE)
 
 
@@ -139,7 +144,7 @@ def by_facet(live: Live, cause: int, user: int, now: int, today: int) -> int:
     at = evidence(live.state, live.ring, live.n, user, now, live.links.facets, ARTIST)
     if at < 0:
         return NONE
-    song, event = np.int64(live.ring[user, at, ITEM]), np.int64(live.ring[user, at, EVENT])
+    song, event = _play(live, user, at)
     facets = live.links.facets[song]
     if cause == ALBUMS:
         return _set(live, _drawn(live, BY_ALBUM, facets[ALBUM]), song, event, facets[ALBUM], NONE)
@@ -157,7 +162,7 @@ def by_drama(live: Live, user: int, now: int) -> int:
     at = evidence(live.state, live.ring, live.n, user, now, live.links.facets, DRAMA)
     if at < 0:
         return NONE
-    song, event = np.int64(live.ring[user, at, ITEM]), np.int64(live.ring[user, at, EVENT])
+    song, event = _play(live, user, at)
     drama = live.links.facets[song, DRAMA]
     other = _drawn(live, BY_DRAMA, drama)
     if uniform(live.state) < 0.45:
@@ -173,7 +178,7 @@ def by_show(live: Live, user: int, now: int) -> int:
     at = evidence(live.state, live.ring, live.n, user, now, live.links.facets, SHOW)
     if at < 0:
         return NONE
-    song, event = np.int64(live.ring[user, at, ITEM]), np.int64(live.ring[user, at, EVENT])
+    song, event = _play(live, user, at)
     here = _drawn(live, OF_ARTIST, live.links.facets[song, ARTIST])
     there = _drawn(live, OF_SHOW, live.links.appearances[here, 1])
     rival = live.links.appearances[there, 0]
@@ -191,7 +196,8 @@ def by_friend(live: Live, user: int, now: int) -> int:
     at = evidence(live.state, live.ring, live.n, friend, now, live.links.facets, ARTIST)
     if at < 0:
         return NONE
-    return _set(live, np.int64(live.ring[friend, at, ITEM]), friend, np.int64(live.ring[friend, at, EVENT]), NONE, NONE)
+    song, event = _play(live, friend, at)
+    return _set(live, song, friend, event, NONE, NONE)
 
 
 @inner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from etl.simulation.draws import Floats, Ints, WeightedGroups
 
+P = ParamSpec("P")
+T = TypeVar("T")
 State = npt.NDArray[np.uint64]
 """One number: where a generator stands."""
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -18,14 +20,26 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[P, T]) -> Callable[P, T]:
     """Compile, keep the machine code, and hold no lock while running."""
-    return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+    made: Callable[P, T] = numba.njit(cache=True, nogil=True)(function)
+    return made
 
 
-def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+def inner(function: Callable[P, T]) -> Callable[P, T]:
     """`compiled`, for what only compiled code calls: without the bridge from Python, which takes long to compile."""
-    return numba.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)  # type: ignore[no-any-return]
+    made: Callable[P, T] = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return made
+
+
+def constant(value: int) -> int:
+    """`value` as a number of the arrays' own kind: compiled code is made once for it, not once more for each constant."""
+    return cast(int, np.int64(value))
+
+
+def constants(first: int, end: int) -> tuple[int, ...]:
+    """`first … end - 1` as such numbers."""
+    return tuple(constant(value) for value in range(first, end))
 
 
 class Groups(NamedTuple):
@@ -59,7 +73,7 @@ def reseed(state: State, seed: np.uint64, number: int) -> None:
 def uniform(state: State) -> float:
     """The next number in [0, 1)."""
     state[0] += _GAMMA
-    return np.float64(_mixed(state[0]) >> _S11) * (1.0 / 9007199254740992.0)
+    return float(np.float64(_mixed(state[0]) >> _S11) * (1.0 / 9007199254740992.0))
 
 
 @compiled
@@ -71,7 +85,7 @@ def below(state: State, n: int) -> int:
 @compiled
 def gumbel(state: State) -> float:
     """The next draw of the standard Gumbel distribution: the most of score plus such noise is a draw by softmax."""
-    return -np.log(-np.log(uniform(state) + 1e-300) + 1e-300)
+    return float(-np.log(-np.log(uniform(state) + 1e-300) + 1e-300))
 
 
 @compiled
@@ -89,7 +103,7 @@ def draw_from(state: State, offsets: Ints, values: Ints, running: Floats, group:
             right = middle
         else:
             left = middle + 1
-    return values[left]
+    return int(values[left])
 
 
 @compiled

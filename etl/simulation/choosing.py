@@ -6,7 +6,7 @@ most of a few candidates is played to the end, and the one wanted least is skipp
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +25,16 @@ from etl.simulation.causes import (
     interest_of,
     next_track,
 )
-from etl.simulation.chance import below, compiled, draw_column, gumbel, inner, reseed, uniform
+from etl.simulation.chance import below, compiled, constant, constants, draw_column, gumbel, inner, reseed, uniform
 from etl.simulation.draws import Floats, Ints
 from etl.simulation.history import TENTHS, heard, remember
-from etl.simulation.links import ALBUM, ARTIST, DAY, FEATURED, OF_STYLE, STYLE
+from etl.simulation.links import ARTIST, DAY, FEATURED, OF_STYLE, STYLE
 from etl.simulation.refusals import ARTISTS, SONGS, is_refused, refuse
 from etl.simulation.settings import CAUSE
 
 Picks = npt.NDArray[np.int64]
 """A row for each step, `[n_steps, 6]`: columns `ITEM, WHY, EVIDENCE, EVIDENCE_EVENT, VIA, TWO`; -1 for none."""
-ITEM, WHY, EVIDENCE, EVIDENCE_EVENT, VIA, TWO = np.arange(6)
+ITEM, WHY, EVIDENCE, EVIDENCE_EVENT, VIA, TWO = constants(0, 6)
 SKIP, PARTIAL, FULL = 0, 1, 2
 """Outcomes of a step."""
 NEW, AGAIN, AT_ONCE = 0, 1, 2
@@ -46,8 +46,8 @@ CANDIDATES: Final = 3
 NOISE: Final = 0.6
 """Scale of the Gumbel noise in which candidate a step takes."""
 TRIES: Final = 6
-RECOMMENDED, PLAYLISTS, ALBUMS = (np.int64(CAUSE[name]) for name in ("recommended", "playlist", "album"))
-YES, NO = np.True_, np.False_
+RECOMMENDED, PLAYLISTS, ALBUMS = (constant(CAUSE[name]) for name in ("recommended", "playlist", "album"))
+YES, NO = cast(bool, np.True_), cast(bool, np.False_)
 LIKING: Final = np.array([0, 4, TENTHS])
 """What an outcome is worth in memory, in tenths."""
 
@@ -201,7 +201,7 @@ def _repeat(live: Live, picks: Picks, row: int, user: int, now: int, today: int,
 @inner
 def _playlist(live: Live, user: int, interest: int) -> int:
     """A playlist, mostly in the style of the moment."""
-    style = np.int64(live.minds.interests[user, interest, MIND_STYLE])
+    style = int(np.int64(live.minds.interests[user, interest, MIND_STYLE]))
     fitting = _drawn(live, OF_STYLE, style)
     if fitting >= 0 and uniform(live.state) < 0.85:
         return fitting
@@ -265,10 +265,10 @@ def _best(scores: Floats, n: int) -> Ints:
 
 @inner
 def _on_page(picks: Picks, first: int, row: int, video: int) -> bool:
-    for other in range(first, row):
-        if picks[other, ITEM] == video:
-            return True
-    return False
+    other = first
+    while other < row and picks[other, ITEM] != video:
+        other += 1
+    return other < row
 
 
 @inner

@@ -76,7 +76,9 @@ class Engine:
         minds = Minds(listeners.interests.on(0), listeners.preference.astype(np.float32), listeners.disliked_style)
         ring, n = new_ring(settings.n_users)
         decay = decay_of_age(settings.n_days + 1, settings.repeat_decay)
-        return Live(links, minds, ring, n, new_refusals(settings.n_users), decay, np.empty(LENGTH), np.zeros(1, dtype=np.uint64), np.full(5, -1))
+        return Live(
+            links, minds, ring, n, new_refusals(settings.n_users), decay, np.empty(LENGTH), np.zeros(1, dtype=np.uint64), np.full(5, -1)
+        )
 
     def _plan(self, day: int) -> tuple[DayPlan, Rows]:
         """When everything of the day happens, robots included."""

@@ -45,7 +45,7 @@ class EventTables:
         """The text of each comment event (same user, song and time), and its truth: `event_id, mood, is_ironic`."""
         at = np.flatnonzero(day.rows.behaviour == COMMENT)
         mood = day.rows.mood[at]
-        text, ironic = write(self._words, mood)
+        text, ironic = write(self._words, mood.astype(np.int8))
         texts = pl.DataFrame(
             {
                 "user_id": self._users.gather(day.rows.user[at]),

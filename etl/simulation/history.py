@@ -7,14 +7,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from etl.simulation.chance import State, compiled, uniform
+from etl.simulation.chance import State, compiled, constants, uniform
 from etl.simulation.draws import Floats, Ints
 
 Ring = npt.NDArray[np.int32]
 """Last plays of every listener, `[n_users, LENGTH, 4]`: columns `ITEM, TS, EVENT, LIKED`."""
 LENGTH: Final = 128
 """Plays kept for each listener; older ones no longer cause anything."""
-ITEM, TS, EVENT, LIKED = np.arange(4)
+ITEM, TS, EVENT, LIKED = constants(0, 4)
 PAUSE: Final = 900
 """Seconds in which a song does not return, unless it is played again at once."""
 DEPTH: Final = 64
@@ -48,10 +48,10 @@ def remember(ring: Ring, n: Ints, user: int, item: int, ts: int, event: int, lik
 @compiled
 def heard(ring: Ring, n: Ints, user: int, item: int) -> bool:
     """Whether the song is among the plays kept."""
-    for at in range(min(n[user], LENGTH)):
-        if ring[user, at, ITEM] == item:
-            return True
-    return False
+    at, end = 0, min(n[user], LENGTH)
+    while at < end and ring[user, at, ITEM] != item:
+        at += 1
+    return bool(at < end)
 
 
 @compiled
@@ -79,7 +79,7 @@ def repeat(state: State, ring: Ring, n: Ints, user: int, now: int, decay: Floats
     for _ in range(4):
         if total <= 0:
             return -1
-        at = np.searchsorted(running[: min(n[user], LENGTH)], uniform(state) * total, side="right")
+        at = int(np.searchsorted(running[: min(n[user], LENGTH)], uniform(state) * total, side="right"))
         if not heard_just_now(ring, n, user, ring[user, at, ITEM], now):
             return at
     return -1

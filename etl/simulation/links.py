@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from etl.simulation.catalogue import START_DAY, STYLES, World
-from etl.simulation.chance import Groups
+from etl.simulation.chance import Groups, constants
 from etl.simulation.draws import Floats, Ints, WeightedGroups
 from etl.simulation.facts import Facts, songs_of_artist
 from etl.simulation.listeners import Listeners, Tastes
@@ -19,11 +19,10 @@ FLAT: Final = 0.4
 """Facts lead to a song by this power of its popularity: much flatter than the popularity itself, so that they reach the tail."""
 FRESH_DAYS: Final = 14
 """For so long after its release a song of a known artist draws listeners as new."""
-ARTIST, FEATURED, ALBUM, STYLE, LANGUAGE, DAY, DRAMA, SHOW, FELT_ARTIST, FELT_STYLE, FELT_LANGUAGE = np.arange(11)
+ARTIST, FEATURED, ALBUM, STYLE, LANGUAGE, DAY, DRAMA, SHOW, FELT_ARTIST, FELT_STYLE, FELT_LANGUAGE = constants(0, 11)
 """Columns of `Links.facets`. The felt ones are what tastes go by."""
-BY_ARTIST, BY_FRESH, BY_ALBUM, BY_CELL, BY_DRAMA, BY_PLAYLIST, OF_STYLE, BY_ANY, OF_FRIEND, OF_ARTIST, OF_SHOW, BY_FELT_ARTIST, BY_FELT_CELL = (
-    np.arange(13)
-)
+BY_ARTIST, BY_FRESH, BY_ALBUM, BY_CELL, BY_DRAMA, BY_PLAYLIST, OF_STYLE, BY_ANY = constants(0, 8)
+OF_FRIEND, OF_ARTIST, OF_SHOW, BY_FELT_ARTIST, BY_FELT_CELL = constants(8, 13)
 """Kinds of group: `Links.base[kind] + number` is a group of `Links.groups`."""
 SOURCES: Final = {
     "interest": 0.42, "popularity": 0.26, "chance": 0.06, "artist": 0.09, "style": 0.05, "drama": 0.07, "show": 0.05,

@@ -52,7 +52,7 @@ class Tastes:
 
 @dataclass(frozen=True)
 class Interests:
-    """Up to four interests a listener, each in the versions that it goes through: `[n_versions, n_users, 4]`; style -1 where there is none."""
+    """Up to four interests a listener, each in the versions that it goes through: `[n_versions, n_users, 4]`; style -1: none."""
 
     style: Ints
     language: Ints

@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from etl.simulation.chance import compiled
+from etl.simulation.chance import compiled, constants
 
 Refused = npt.NDArray[np.int32]
 """Refusals of every listener, `[n_users, 2, 1 + ROOM]`: of songs and of artists, first how many."""
 ROOM: Final = 24
-SONGS, ARTISTS = np.arange(2)
+SONGS, ARTISTS = constants(0, 2)
 
 
 def new_refusals(n_users: int) -> Refused:
@@ -35,7 +35,7 @@ def is_refused(refused: Refused, user: int, song: int, artist: int, featured: in
     for at in range(1, songs[0] + 1):
         if songs[at] == song:
             return True
-    for at in range(1, artists[0] + 1):
-        if artists[at] == artist or artists[at] == featured:
-            return True
-    return False
+    at = 1
+    while at <= artists[0] and artists[at] != artist and artists[at] != featured:
+        at += 1
+    return bool(at <= artists[0])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from etl.simulation.choosing import ALBUM_SCENE, LIBRARY, LIST, PAGE_OF_MLOGS, PAGE_OF_MVS, PLAYLIST, SEARCH, STREAM
-from etl.simulation.draws import Floats, Ints
+from etl.simulation.draws import Floats, Ints, Mask
 from etl.simulation.outcomes import CROSS, PROMPT
 from etl.simulation.robots import Looped
 from etl.simulation.schedule import DayPlan
 
+Column = Ints | Floats | Mask | int | float
+"""Values `[n]`, or one for all."""
 KINDS: Final = ("song", "mv", "mlog", "artist")
 BEHAVIOURS: Final = ("exposure", "click", "play", "collect", "download", "share", "comment", "dislike", "block_song", "block_artist")
 SCENES: Final = ("daily", "fm", "mv", "playlist", "album", "search", "library")
@@ -69,7 +72,7 @@ def _of_sessions(plan: DayPlan) -> Iterator[Rows]:
     kind, user = np.repeat(sessions.kind, n_steps), np.repeat(sessions.user, n_steps)
     place = np.arange(len(kind)) - np.repeat(sessions.first[:-1], n_steps) + 1
 
-    def rows(behaviour: str, at: Ints, ts: Ints, **more: Ints | Floats) -> Rows:
+    def rows(behaviour: str, at: Ints, ts: Ints, **more: Column) -> Rows:
         of_song = behaviour == "block_artist"
         kinds = np.full(len(at), KINDS.index("artist")) if of_song else _KINDS[kind[at]]
         return _rows(behaviour, user[at], _SCENES[kind[at]], ts, step=at, kind=kinds, organic=kind[at] < STREAM, **more)
@@ -91,19 +94,23 @@ def _of_sessions(plan: DayPlan) -> Iterator[Rows]:
 def _of_loops(looped: Looped) -> Iterator[Rows]:
     scene = _SCENES[looped.kind]
     at_most = np.where(looped.ms >= 0, looped.ms, looped.seconds * 1000)
-    for behaviour, at in (("click", np.flatnonzero(looped.searched)), ("play", np.arange(len(scene))), ("collect", np.flatnonzero(looped.heart))):
-        more: dict[str, Ints | Floats] = {"share": np.ones(len(at)), "ms": at_most[at]} if behaviour == "play" else {}
+    for behaviour, at in (
+        ("click", np.flatnonzero(looped.searched)),
+        ("play", np.arange(len(scene))),
+        ("collect", np.flatnonzero(looped.heart)),
+    ):
+        more: dict[str, Column] = {"share": np.ones(len(at)), "ms": at_most[at]} if behaviour == "play" else {}
         yield _rows(behaviour, looped.user[at], scene[at], looped.ts[at], item=looped.item[at], organic=1, robot=1, **more)
 
 
-def _rows(behaviour: str, user: Ints, scene: Ints, ts: Ints, **more: Ints | Floats | int) -> Rows:
+def _rows(behaviour: str, user: Ints, scene: Ints, ts: Ints, **more: Column) -> Rows:
     """Rows of one behaviour; what is not given is absent."""
     n = len(user)
     absent = {"step": -1, "item": -1, "kind": 0, "share": 0.0, "ms": -1, "organic": 0, "position": -1, "mood": 0, "robot": 0}
-    columns = {"user": user, "scene": scene, "ts": ts, "behaviour": BEHAVIOURS.index(behaviour), **{**absent, **more}}
+    columns: dict[str, Column] = {"user": user, "scene": scene, "ts": ts, "behaviour": BEHAVIOURS.index(behaviour), **{**absent, **more}}
     types = {"share": np.float32, "ts": np.int64, "step": np.int64, "user": np.int32, "item": np.int32, "ms": np.int32, "position": np.int8}
     return Rows(*(_column(columns[column.name], n, types.get(column.name, np.int8)) for column in fields(Rows)))
 
 
-def _column(values: Ints | Floats | int, n: int, dtype: type) -> Ints:
+def _column(values: Column, n: int, dtype: type) -> npt.NDArray[Any]:
     return np.broadcast_to(np.asarray(values, dtype=dtype), n)

@@ -11,7 +11,19 @@ from typing import Final
 import numpy as np
 
 from etl.simulation.catalogue import START_DAY
-from etl.simulation.choosing import AGAIN, ALBUM_SCENE, AT_ONCE, FULL, LIBRARY, LIST, PAGE_OF_MLOGS, PAGE_OF_MVS, PLAYLIST, SEARCH, STREAM, Sessions
+from etl.simulation.choosing import (
+    AGAIN,
+    ALBUM_SCENE,
+    AT_ONCE,
+    LIBRARY,
+    LIST,
+    PAGE_OF_MLOGS,
+    PAGE_OF_MVS,
+    PLAYLIST,
+    SEARCH,
+    STREAM,
+    Sessions,
+)
 from etl.simulation.draws import Ints
 from etl.simulation.listeners import Listeners
 from etl.simulation.outcomes import Heard, draw_outcomes

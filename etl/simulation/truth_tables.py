@@ -47,7 +47,9 @@ def spurious_table(engine: Engine) -> pl.DataFrame:
     facts = engine.facts
     songs = facts.spurious_drama_song
     false = np.flatnonzero(~facts.appearance_true)
-    dramas = pl.DataFrame({"head": keys("song", songs), "relation": "SOUNDTRACK_OF", "tail": keys("drama", facts.spurious_drama[: len(songs)])})
+    dramas = pl.DataFrame(
+        {"head": keys("song", songs), "relation": "SOUNDTRACK_OF", "tail": keys("drama", facts.spurious_drama[: len(songs)])}
+    )
     shows = pl.DataFrame(
         {"head": keys("artist", facts.appearance_artist[false]), "relation": "COMPETED_IN", "tail": season_keys(facts, false)}
     )
