@@ -165,7 +165,7 @@ def table(cells: dict[int, dict[str, dict[str, float]]]) -> str:
         "again": "the next extraction, nothing new", "robots": "robots", "sessions": "sessions", "profiles": "profiles of songs and users",
     }  # fmt: skip
     lines = [
-        "# Events at scale", "", f"`python benchmarks/etl_scale.py`; {SONGS:,} songs, SQLite, two cores. Every cell is one process and one run.", "",
+        "# Events at scale", "", f"`python benchmarks/etl_scale.py`; {SONGS:,} songs, SQLite, two cores. Every cell is one process.", "",
         "| | events | seconds | µs an event | peak GiB | of the plain reader |", "|---|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     for figures in cells.values():
