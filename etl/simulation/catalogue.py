@@ -148,7 +148,7 @@ def _album_artists(rng: np.random.Generator, n_albums: int, artist_weight: Float
 
 def _album_days(rng: np.random.Generator, first_year: Ints, n_days: int) -> Ints:
     """Release days: within the career before the simulated period, and for one album in eight during it."""
-    year = first_year + (rng.random(len(first_year)) * (LAST_YEAR + 1 - first_year)).astype(np.int64)
+    year = first_year + (rng.random(len(first_year)) ** 0.4 * (LAST_YEAR + 1 - first_year)).astype(np.int64)
     past = ((year - 1970) * 365.25 + rng.integers(0, 365, len(year))).astype(np.int64)
     new = START_DAY + rng.integers(1, max(2, n_days), len(year))
     is_new = np.isin(np.arange(len(year)), rng.choice(len(year), max(1, len(year) // 8), replace=False))

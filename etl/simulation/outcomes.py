@@ -26,22 +26,22 @@ from etl.simulation.choosing import (
 from etl.simulation.draws import Floats, Ints, Mask, sigmoid
 from etl.simulation.listeners import Listeners
 
-SKIP_LOGIT: Final = {"own": -1.2, "repeat": -1.5, "stream": -0.5, "clicked": -1.15}
+SKIP_LOGIT: Final = {"own": -1.09, "repeat": -1.39, "stream": -0.39, "clicked": -1.04}
 """Log odds that a song is skipped at once, at the start of a session."""
 FATIGUE: Final = 0.05
 """Added to the log odds of a skip by each song of the session before, up to `TIRED` songs."""
 TIRED: Final = 16
-PARTIAL_SHARE: Final = 0.26
+PARTIAL_SHARE: Final = 0.22
 """Share of the songs not skipped that are left before the end."""
 AT_START: Final = 0.68
 """Share of skips within the first five seconds."""
 PROMPT: Final = 2
 """Seconds between a song's start and what leads to it, and between its end and what follows."""
-GLAD: Final = {"collect": 0.26, "download": 0.08, "share": 0.03, "comment": 0.035}
+GLAD: Final = {"collect": 0.095, "download": 0.08, "share": 0.03, "comment": 0.035}
 """Chance of each after a song that was new and heard to the end, for a listener of mean warmth."""
 FOND: Final = {"collect": 0.0, "download": 0.0, "share": 0.012, "comment": 0.02}
 """The same after a song heard again."""
-CROSS: Final = {"dislike": 0.035, "block_song": 0.010, "block_artist": 0.004}
+CROSS: Final = {"dislike": 0.013, "block_song": 0.010, "block_artist": 0.004}
 """Chance of each after a song that was skipped; at most one of them. An artist is blocked at the end of a session only."""
 CROSS_COMMENT: Final = 0.012
 MOODS: Final = np.array([[0.80, 0.17, 0.03], [0.25, 0.50, 0.25], [0.05, 0.13, 0.82]])

@@ -32,8 +32,10 @@ from etl.simulation.settings import DAY, SimulationSettings
 
 FIRST_HOUR: Final = 4
 """Hour at which a service day begins."""
-SLOT_START: Final = np.array([6.5, 11.5, 17.0, 20.8])
-"""Hour at which sessions of the morning, noon, evening and night begin at the earliest; they begin within two hours."""
+SLOT_START: Final = np.array([6.3, 11.0, 15.3, 19.6])
+"""Hour at which sessions of the morning, noon, evening and night begin at the earliest."""
+SLOT_HOURS: Final = 4.1
+"""Hours within which they begin: the day is heard through, with the most plays in the evening."""
 LATER: Final = np.array([0.7, 0.2, 0.0, 0.2])
 """Hours by which they begin later on a Saturday or Sunday."""
 BREAK: Final = 900
@@ -45,7 +47,7 @@ SHOWN: Final = {LIST: 10, PAGE_OF_MVS: 6, PAGE_OF_MLOGS: 6}
 CLICKS: Final = {LIST: 2.4, PAGE_OF_MVS: 1.3, PAGE_OF_MLOGS: 1.3}
 """Mean number of those that are clicked."""
 MOST_CLICKS: Final = {LIST: 8, PAGE_OF_MVS: 4, PAGE_OF_MLOGS: 4}
-MEDIAN_LENGTH, LENGTH_SPREAD, LONGEST_SESSION = 7.0, 0.7, 24
+MEDIAN_LENGTH, LENGTH_SPREAD, LONGEST_SESSION = 8.5, 0.85, 32
 REPEAT_FACTOR: Final = {LIBRARY: 1.3, PLAYLIST: 0.8, ALBUM_SCENE: 0.7, SEARCH: 0.9}
 """A kind's factor on the listener's chance of a repeat."""
 SHOWN_REPEAT: Final = 0.25
@@ -95,7 +97,7 @@ class Schedule:
         weekend = (START_DAY + day + 3) % 7 >= 5  # 1970-01-01 was a Thursday, 3 counted from Monday
         expected = activity * listeners.habit[:, slot] * (listeners.weekend if weekend else 1.0)
         users = np.flatnonzero(rng.random(len(activity)) < -np.expm1(-expected))
-        hour = SLOT_START[slot] + weekend * LATER[slot] + 2 * rng.random(len(users))
+        hour = SLOT_START[slot] + weekend * LATER[slot] + SLOT_HOURS * rng.random(len(users))
         start = np.maximum(day * DAY + (hour * 3600).astype(np.int64), self.busy[users] + BREAK)
         order = np.argsort(start, kind="stable")
         users, start = users[order], start[order]

@@ -36,7 +36,7 @@ class Strengths:
     def without_facts(self) -> Strengths:
         """The causes that act through facts of the catalogue switched off; their mass goes to friends, popularity and chance."""
         off = replace(self, artist=0.0, album=0.0, style=0.0, drama=0.0, show=0.0, playlist=0.0, next_track=0.0)
-        return replace(off, friend=0.26, popularity=0.19, chance=0.15)
+        return replace(off, friend=0.16, popularity=0.10, chance=0.34)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class SimulationSettings:
     """Mean chance that an organic play goes back to the listener's own plays."""
     repeat_decay: float = 0.5
     """d of ACT-R: a play of age t counts t^-d towards a repeat."""
-    sessions_per_day: float = 0.6
+    sessions_per_day: float = 0.48
     """Sessions of a median listener on a weekday."""
     cold_share: float = 0.05
     """Listeners with a profile and no event."""
