@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from etl.lake import REJECTED_SCHEMA
 from etl.staged_rows import READ_SCHEMA, STAGED_SCHEMA, Codebooks, StagedBatch
 
 CHUNK_ROWS: Final = 1_000_000
@@ -85,7 +86,8 @@ class Chunks:
             book.names.slice(self._noted[part]).to_frame("name").write_parquet(self._file(name, part))
             self._noted[part] = len(book)
         forms = sorted({batch.form for batch in self._buffer if batch.form})
-        self._note({"chunk": name, "rows": self._buffered, "days": days, "forms": forms})
+        rejected = sum(batch.rejected.height for batch in self._buffer)
+        self._note({"chunk": name, "rows": self._buffered, "rejected": rejected, "days": days, "forms": forms})
         self._buffer, self._buffered = [], 0
 
     def keys(self) -> npt.NDArray[np.uint64]:
@@ -116,8 +118,8 @@ class Chunks:
     def rejected(self, day: int | None) -> pl.DataFrame:
         """Rows of a day (None: without a time) that were set aside, with the columns of `REJECTED_SCHEMA`."""
         wanted = pl.col("day").is_null() if day is None else pl.col("day") == day
-        parts = [pl.scan_parquet(self._file(name, "rejected")).filter(wanted) for name in self._names()]
-        return pl.concat(parts).drop("day").collect()
+        parts = [pl.scan_parquet(self._file(line["chunk"], "rejected")).filter(wanted) for line in self.lines if line["rejected"]]
+        return pl.concat(parts).drop("day").collect() if parts else pl.DataFrame(schema=REJECTED_SCHEMA)
 
     def remove(self) -> None:
         """Delete every chunk."""
