@@ -222,7 +222,9 @@ def _named_errors(url: sa.URL) -> Iterator[None]:
 
 
 def _table(name: str, schema: pl.Schema) -> sa.Table:
-    return sa.Table(name, sa.MetaData(), *(sa.Column(column, _sql_type(dtype)) for column, dtype in schema.items()))
+    """Columns are always quoted: SQLAlchemy does not know every word that a database keeps for itself."""
+    columns = (sa.Column(sa.quoted_name(column, quote=True), _sql_type(dtype)) for column, dtype in schema.items())
+    return sa.Table(name, sa.MetaData(), *columns)
 
 
 def _sql_type(dtype: pl.DataType) -> sa.types.TypeEngine[Any]:

@@ -46,8 +46,8 @@ def simulate(
     from etl.simulation.service import run_simulation
 
     settings = SimulationSettings(n_songs=songs, n_users=users, n_days=days, seed=seed, preset=preset)
-    with Progress(quiet=quiet).task("simulate"):
-        done = run_simulation(settings, url, truth)
+    with Progress(quiet=quiet).stages() as tell:
+        done = run_simulation(settings, url, truth, tell)
     typer.echo(done)
 
 

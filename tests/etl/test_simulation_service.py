@@ -286,6 +286,34 @@ def test_a_truth_file_that_cannot_be_written_is_a_users_mistake(tmp_path: Path) 
         run_simulation(SimulationSettings(60, 12, 1), f"sqlite:///{tmp_path}/music.db", tmp_path / "nowhere" / "truth.parquet")
 
 
+def twin_outcomes(tables: Tables) -> pl.DataFrame:
+    """Whether each play is a full one and whether it is a skip, by the default rules."""
+    songs = tables["songs"].select(pl.col("song_id").alias("item_id"), "duration_ms")
+    plays = tables["events"].filter((pl.col("behaviour") == "play") & (pl.col("item_kind") == "song"))
+    share = pl.col("play_ms") / pl.col("duration_ms")
+    plays = plays.join(songs, on="item_id", how="left", maintain_order="left")
+    return plays.select("event_id", full=share >= 0.8, skip=(pl.col("play_ms") < 30_000) & (share < 0.5))
+
+
+def test_skips_rise_within_a_session(plays: pl.DataFrame) -> None:
+    people = plays.filter(~pl.col("is_robot")).with_columns(gap=pl.col("ts").diff().over("user_id"))
+    people = people.with_columns(session=(pl.col("gap").is_null() | (pl.col("gap") > 1800)).cum_sum().over("user_id"))
+    places = people.with_columns(place=pl.int_range(pl.len()).over("user_id", "session"), skip=pl.col("play_ms") < 30_000)
+    assert places.filter(pl.col("place") >= 8)["skip"].mean() > 1.15 * places.filter(pl.col("place") <= 1)["skip"].mean()
+
+
+def test_the_skipped_song_is_wanted_less_than_the_one_heard_out(plays: pl.DataFrame, tables: Tables) -> None:
+    """Outcomes stand before songs are drawn, and yet tell of taste: skips fall on artists who are otherwise played less."""
+    new = plays.filter(~pl.col("again"), ~pl.col("is_robot")).join(
+        tables["song_artists"].filter(pl.col("role") == "singer"), left_on="item_id", right_on="song_id"
+    )
+    kept = new.filter(pl.col("share") >= 0.8).group_by("user_id", "artist_id").len(name="kept")
+    joined = new.join(kept, on=["user_id", "artist_id"], how="left").with_columns(pl.col("kept").fill_null(0))
+    others = joined.with_columns(pl.col("kept") - (pl.col("share") >= 0.8).cast(pl.Int64))
+    skip = pl.col("play_ms") < 30_000
+    assert others.filter(~skip)["kept"].mean() > 1.2 * others.filter(skip)["kept"].mean()
+
+
 def test_twin_worlds_differ_in_the_songs_alone() -> None:
     """What facts are worth is read off two worlds where people, catalogue, times and behaviours are the same."""
     strong, useless = (simulate(replace(SETTINGS, n_days=12, preset=preset)) for preset in ("kg-strong", "kg-useless"))
@@ -294,6 +322,9 @@ def test_twin_worlds_differ_in_the_songs_alone() -> None:
     shared = ["event_id", "user_id", "behaviour", "ts", "item_kind", "scene", "is_organic", "position"]
     assert strong["events"].select(shared).equals(useless["events"].select(shared))
     assert (strong["events"]["item_id"] != useless["events"]["item_id"]).mean() > 0.5
+    shown = strong["comments"].select("user_id", "ts")
+    assert shown.equals(useless["comments"].select("user_id", "ts"))
+    assert twin_outcomes(strong).equals(twin_outcomes(useless))
 
 
 def test_links_make_half_of_new_organic_plays_where_they_are_strong() -> None:

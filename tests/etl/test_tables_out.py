@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from etl.config_out import EvaluateDefaults, write_config
 from etl.errors import UserError
-from etl.tables_out import parse_url, without_secret, write_tables
+from etl.tables_out import open_writer, parse_url, without_secret, write_tables
 
 TABLES = {
     "songs": pl.DataFrame({"song_id": ["1", "2"], "title": ["夜航", None], "popularity": [0.5, 1.0]}),
@@ -49,6 +49,32 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_failure_half_way_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="no SQL type"):
         write_tables(f"sqlite:///{tmp_path}/music.db", {**TABLES, "odd": pl.DataFrame({"x": [[1]]})})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_appended_in_order(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"n": range(7), "known": [True, None] * 3 + [False], "nothing": [None] * 7})
+    with open_writer(f"sqlite:///{tmp_path}/music.db", ["numbers"]) as writer:
+        writer.create("numbers", rows.schema)
+        for part in (rows[:3], rows[3:3], rows[3:]):
+            writer.append("numbers", part)
+        assert not (tmp_path / "music.db").exists()
+    with sqlite3.connect(tmp_path / "music.db") as connection:
+        assert (
+            connection.execute("SELECT * FROM numbers ORDER BY rowid").fetchall() == rows.with_columns(pl.col("known").cast(pl.Int8)).rows()
+        )
+
+
+def broken_off(url: str) -> None:
+    with open_writer(url, TABLES) as writer:
+        writer.create("songs", TABLES["songs"].schema)
+        writer.append("songs", TABLES["songs"])
+        raise RuntimeError("no more")
+
+
+def test_a_stream_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no more"):
+        broken_off(f"sqlite:///{tmp_path}/music.db")
     assert list(tmp_path.iterdir()) == []
 
 
