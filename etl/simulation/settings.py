@@ -74,7 +74,7 @@ class SimulationSettings:
     """What to simulate. Raises `UserError` for an unknown preset or a size too small to hold every kind of entity.
 
     A listener makes about eleven events a day: 1,500 songs, 400 users and 40 days are 170 thousand events, 5,000 songs and 10,000
-    users over 47 days 5 million; memory grows with the users (about 6 KiB each) and with a day, not with the number of days.
+    users over 47 days 5 million; memory grows with the users (10 KiB each, a day's events included), not with the days.
     """
 
     n_songs: int = 1_500
