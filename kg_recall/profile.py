@@ -38,6 +38,10 @@ class Activity:
     """`[7]` share of each weekday, Monday first, UTC."""
     scenes: dict[str, float]
     """Share of each scene, largest first; empty where the source has none."""
+    sessions: int
+    """Sessions with a play, by the rules of `[etl.sessions]`."""
+    plays_a_session: float | None
+    """Median; None without plays."""
 
 
 @dataclass(frozen=True)

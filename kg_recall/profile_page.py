@@ -93,6 +93,9 @@ class _Page:
         if told.repeat_share is not None:
             plays, songs = self._count("plays", told.plays), self._count("songs", told.songs)
             yield words["plays"].format(plays=plays, songs=songs, repeats=self._percent(told.repeat_share))
+        if told.plays_a_session is not None:
+            of = self._count("plays", round(told.plays_a_session))
+            yield words["sessions"].format(sessions=self._count("sessions", told.sessions), plays=of)
         if told.full_play_rate is not None and told.skip_rate is not None:
             yield words["rates"].format(full=self._percent(told.full_play_rate), skips=self._percent(told.skip_rate))
         if told.acts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,8 @@ from etl.events import Events
 from etl.facets import SongFacets
 from etl.lake import Lake
 from etl.profile_rules import DEFAULT_RULES, SECONDS_PER_DAY, ProfileRules
+from etl.session_rules import SessionRules
+from etl.sessions import Sessions
 from etl.user_profile import UserProfiles, own_later_events
 from kg_recall.profile import Activity, Change, Favourite, ListenerProfile, Refusal, Song, Taste
 from kg_recall.profile_changes import changed_shares
@@ -40,6 +42,7 @@ class ProfileReader:
     k: int = 5
     """The most values of a facet, favourites, rises and falls."""
     rules: ProfileRules = DEFAULT_RULES
+    sessions: SessionRules = field(default_factory=SessionRules)
 
     def read(self, lake: Lake, user: int) -> ListenerProfile:
         """The profile of a user (id). All that they did counts as activity; taste comes from the events that the lake learns from."""
@@ -68,6 +71,8 @@ class _Told:
         sentiment = comment_sentiment(events, lake.comments) if "sentiment" in lake.comments.columns else None
         alone = replace(events, user=np.zeros_like(events.user))  # a batch of one
         own_sentiment = None if sentiment is None else sentiment[learned]
+        sittings = Sessions.of(alone, reader.sessions, 1, clock=at is not None).n_plays
+        self.sitting = sittings[sittings > 0]
         self.profile = UserProfiles.of(alone.take(learned), facets, 1, rules, at=at, sentiment=own_sentiment).frame()
         age = own_later_events(alone.user, alone.source, 1) if at is None else at - events.ts
         signal = rules.signals(events, sentiment) * learned
@@ -95,6 +100,8 @@ class _Told:
             hours=_shares(plays["ts"] // 3_600 % 24, plays["count"], 24) if timed else None,
             weekdays=_shares((plays["ts"] // SECONDS_PER_DAY + THURSDAY) % 7, plays["count"], 7) if timed else None,
             scenes=self._scenes(plays),
+            sessions=len(self.sitting),
+            plays_a_session=float(np.median(self.sitting)) if len(self.sitting) else None,
         )
 
     def tastes(self, *, liked: bool) -> dict[str, list[Taste]]:

@@ -20,6 +20,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "no likes": "Nothing liked has a known artist, style or other facet.",
         "since": "Listening since {since}, last on {last}.",
         "plays": "{plays} of {songs}, {repeats} of them repeats.",
+        "sessions": "{sessions}, half of them of at least {plays}.",
         "rates": "{full} heard to the end, {skips} skipped.",
         "hours": "{line}  0–23 h UTC, most from {start} to {end} h ({share})",
         "week": "{line}  Monday–Sunday, {share} at the weekend",
@@ -53,6 +54,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "no likes": "喜欢的歌没有歌手、风格等信息。",
         "since": "{since}开始听歌，最近一次是{last}。",
         "plays": "{plays}，共{songs}，其中重复收听占{repeats}。",
+        "sessions": "{sessions}，其中一半不少于{plays}。",
         "rates": "完整听完{full}，跳过{skips}。",
         "hours": "{line}  0–23时（UTC），最常在{start}–{end}时（{share}）",
         "week": "{line}  周一至周日，周末占{share}",
@@ -76,6 +78,7 @@ COUNTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "en": {
         "plays": ("1 play", "{n} plays"),
         "songs": ("1 song", "{n} songs"),
+        "sessions": ("1 session", "{n} sessions"),
         "hearts": ("1 heart", "{n} hearts"),
         "downloads": ("1 download", "{n} downloads"),
         "shared": ("shared once", "shared {n} times"),
@@ -91,6 +94,7 @@ COUNTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         for name, text in {
             "plays": "播放{n}次",
             "songs": "{n}首歌",
+            "sessions": "{n}次收听",
             "hearts": "红心{n}次",
             "downloads": "下载{n}次",
             "shared": "分享{n}次",

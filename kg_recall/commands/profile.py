@@ -31,7 +31,7 @@ def profile(user: User, k: Most = 5, as_json: AsJson = False, config: Config = D
     from kg_recall.profile_reader import ProfileReader
 
     with context.progress.task("profile"):
-        reader = ProfileReader(settings.recommend.now_ts, settings.evaluate.split != "time", k, settings.etl.profile)
+        reader = ProfileReader(settings.recommend.now_ts, settings.evaluate.split != "time", k, settings.etl.profile, settings.etl.sessions)
         told = reader.read(lake, row)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(told), ensure_ascii=False, indent=2))
