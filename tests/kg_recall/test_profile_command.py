@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from etl.behaviours import Behaviour
 from etl.events import Events
 from etl.lake import ROBOT_SCHEMA, Lake
+from etl.session_rules import SessionRules
 from kg_recall.cli import invoke
 from kg_recall.near_ids import near_ids
 from kg_recall.profile import ListenerProfile
@@ -221,3 +222,14 @@ def test_near_ids() -> None:
     assert near_ids(ids, "[.*") == near_ids(ids, "zzz") == []
     assert near_ids(ids.clear(), "u1") == []
     assert KEYS[ARTIST_X] == "artist:x"
+
+
+def test_sessions_follow_their_rules() -> None:
+    plays = [(0, song, Behaviour.PLAY, START + at) for at, song in ((0, 0), (300, 1), (600, 0), (9_000, 1), (9_300, 0))]
+    listened = lake(log(plays))
+    told = ProfileReader().read(listened, 0).activity
+    assert told is not None
+    assert (told.sessions, told.plays_a_session) == (2, 2.5)
+    whole = ProfileReader(sessions=SessionRules(gap=0, max_duration=0)).read(listened, 0).activity
+    assert whole is not None
+    assert (whole.sessions, whole.plays_a_session) == (1, 5.0)
