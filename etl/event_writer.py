@@ -124,16 +124,19 @@ class EventWriter:
         artists = artist_codes(catalogue.songs)
         search = self.census.scenes.index(SEARCH) if SEARCH in self.census.scenes else -1
         coder, last_ts = self._coder(catalogue), None
+        of_user = np.zeros(catalogue.n_users, dtype=np.int64)
         for rows, said in self._blocks(coder, comments):
             stated, events = coder.code(rows, said)
             _add(derived, stated, events, rows.height)
             write_days(folder, events)
             last_ts = int(events.ts[-1]) if len(events) else last_ts
+            of_user += np.bincount(events.user, minlength=len(of_user))
             if self.clock:
                 activities.append(activity(events, coder.durations, artists, self.rules.robots, search=search))
         robots = find_robots(pl.concat(activities), self.rules.robots)
         robots.write_parquet(folder / "robots.parquet", compression="zstd")
-        flagged = flag_lake(folder, Flagging(self.rules, robots, self._first_ts()), catalogue.n_users)
+        capped = bool(self.rules.user_cap) and bool((of_user > self.rules.user_cap).any())
+        flagged = flag_lake(folder, Flagging(self.rules, robots, self._first_ts(), capped), catalogue.n_users)
         self._write_rejected(folder / "rejected.parquet", ledger)
         write_meta(folder, self.census.scenes, last_ts)
         return Written(derived, flagged, robots)

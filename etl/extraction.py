@@ -18,7 +18,7 @@ import polars as pl
 from etl.chunks import Chunks
 from etl.cleaning import rejected_rows
 from etl.duplicates import Duplicates
-from etl.lake import REJECTED_SCHEMA, day_of, label_of
+from etl.lake import REJECTED_SCHEMA, day_of, label_of, write_parts
 from etl.prefetch import prefetched
 from etl.source import Progress, Reader, Since
 from etl.staged_rows import EVENTS, Codebooks, named_rows, stage_batch
@@ -175,9 +175,9 @@ def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, col
         rows = in_time_order(block)
         again = pl.Series(repeats.mark(rows))
         repeated.append(_as_rejected(rows.filter(again), chunks.books, columns))
-        for day, of_day in by_day(rows.filter(~again)):
-            of_day.write_parquet(folder / "rows" / f"{label_of(day)}.parquet", compression="zstd", compression_level=1, statistics=False)
-            accepted[day] = (of_day.height, int(of_day["ts"][-1]))
+        parts = dict(by_day(rows.filter(~again)))
+        write_parts({folder / "rows" / f"{label_of(day)}.parquet": of_day for day, of_day in parts.items()})
+        accepted |= {day: (of_day.height, int(of_day["ts"][-1])) for day, of_day in parts.items()}
     doubled = pl.concat([*repeated, pl.DataFrame(schema={"day": pl.Int32, **REJECTED_SCHEMA})])
     days = {}
     for (day,), counts in read.group_by(["day"], maintain_order=True):

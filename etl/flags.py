@@ -14,7 +14,7 @@ import polars as pl
 from etl.behaviours import BLOCKING, Behaviour
 from etl.chunks import blocks_of
 from etl.events import Events
-from etl.lake import EVENT_SCHEMA, EVENTS, SECONDS_PER_DAY, day_of, events_of_frame, label_of, write_flags
+from etl.lake import EVENTS, SECONDS_PER_DAY, day_of, events_of_frame, label_of, write_flags
 from etl.rules import CleaningRules
 
 Codes = npt.NDArray[np.int8]
@@ -50,6 +50,8 @@ class Flagging:
     """`user, since, until, kind` by user and time, as `etl.robots.find_robots` gives them."""
     first_ts: int | None
     """Unix seconds before which a clock must have been wrong; None: never."""
+    capped: bool
+    """Whether any user has more events than `rules.user_cap`."""
 
     def codes(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
         """Flags of some whole days of events.
@@ -74,13 +76,15 @@ class Flagging:
 
     def _over_cap(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
         """Rank of each event from its user's last one; later days have been counted."""
+        if not self.capped:
+            return np.zeros(len(events), dtype=np.int8)
         order = np.argsort(events.user[::-1], kind="stable")
         users = events.user[::-1][order]
         rank = np.empty(len(events), dtype=np.int64)
         rank[order] = np.arange(len(users)) - np.searchsorted(users, users)
         rank = rank[::-1] + later[events.user]
         later += np.bincount(events.user, minlength=len(later))
-        over = rank >= self.rules.user_cap if self.rules.user_cap else np.zeros(len(events), dtype=np.bool_)
+        over = rank >= self.rules.user_cap
         # What is derived from a play goes with it.
         over[1:] |= over[:-1] & (events.source[1:] == events.source[:-1])
         return np.where(over, Flag.OVER_CAP, Flag.NONE).astype(np.int8)
@@ -125,7 +129,7 @@ def flag_lake(lake: Path, flagging: Flagging, n_users: int) -> dict[str, int]:
     sizes = {day_of(path.stem): pl.scan_parquet(path).select(pl.len()).collect().item() for path in (lake / EVENTS).glob("*.parquet")}
     for days in reversed(list(blocks_of(sizes))):
         paths = [lake / EVENTS / f"{label_of(day)}.parquet" for day in days]
-        flags = flagging.codes(events_of_frame(pl.read_parquet(paths, columns=list(EVENT_SCHEMA))), later)
+        flags = flagging.codes(events_of_frame(pl.read_parquet(paths)), later)
         counts += np.bincount(flags, minlength=len(Flag))
         for day, part in zip(days, np.split(flags, np.cumsum([sizes[day] for day in days])[:-1]), strict=True):
             write_flags(lake, day, part)

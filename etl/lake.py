@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from etl.catalogue import Catalogue
 from etl.errors import UserError
 from etl.events import Events
 
+WRITERS: Final = 2
 EVENTS: Final = "events"
 """Folder of the days of events: `2025-03-01.parquet` …"""
 FLAGS: Final = "flags"
@@ -131,9 +134,17 @@ def write_days(folder: Path, events: Events) -> None:
     days = _days(events.ts)
     starts = np.array([start for _, start, _ in days], dtype=np.int64)
     frame = events_frame(replace(events, source=events.source - _sources_before(events.source, starts)))
-    for day, start, end in days:
-        path = folder / EVENTS / f"{label_of(day)}.parquet"
-        frame.slice(start, end - start).write_parquet(path, compression="zstd", compression_level=1, statistics=False)
+    parts = {folder / EVENTS / f"{label_of(day)}.parquet": frame.slice(start, end - start) for day, start, end in days}
+    write_parts(parts)
+
+
+def write_parts(parts: Mapping[Path, pl.DataFrame]) -> None:
+    """Write many small Parquet files: one alone does not keep two cores busy."""
+    def write(path: Path, part: pl.DataFrame) -> None:
+        part.write_parquet(path, compression="zstd", compression_level=1, statistics=False)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, parts.keys(), parts.values()))
 
 
 def write_flags(folder: Path, day: int, flag: npt.NDArray[np.int8]) -> None:
