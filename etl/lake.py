@@ -140,6 +140,7 @@ def write_days(folder: Path, events: Events) -> None:
 
 def write_parts(parts: Mapping[Path, pl.DataFrame]) -> None:
     """Write many small Parquet files: one alone does not keep two cores busy."""
+
     def write(path: Path, part: pl.DataFrame) -> None:
         part.write_parquet(path, compression="zstd", compression_level=1, statistics=False)
 
