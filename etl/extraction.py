@@ -26,7 +26,7 @@ from etl.staging import UNDATED, Day, StagedEvents
 from etl.typed_columns import ROW
 from etl.watermark import MIXED, TEXT, moment, one_form
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes when staged rows of older versions can no longer be read."""
 
 
@@ -186,7 +186,7 @@ def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, col
         if rejected.height:
             rejected.sort("table", "reason", "key", "row").write_parquet(folder / "rejected" / f"{label}.parquet")
         height, last = accepted.get(day, (0, None))
-        days[label] = Day(height, dict(zip(counts["name"].to_list(), counts["n"].to_list(), strict=True)), last)
+        days[label] = Day(height, dict(zip(counts["name"].to_list(), counts["n"].to_list(), strict=True)), last, rejected.height)
     return days
 
 

@@ -35,6 +35,8 @@ class Day:
     """Rows read (`events`) and values given (`events.COLUMN`)."""
     last_ts: int | None
     """Time of the last accepted row."""
+    rejected: int
+    """Rows and values set aside."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,22 @@ class StagedEvents:
 
     @classmethod
     def open(cls, folder: Path, reading: str) -> StagedEvents | None:
-        """What an earlier extraction staged in `folder`; None where there is nothing, or it was read otherwise."""
+        """What an earlier extraction staged in `folder`; None where there is nothing or a part is missing, or it was read otherwise."""
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             if state["reading"] != reading:
                 return None
             days = {label: Day(**day) for label, day in state["days"].items()}
-            return cls(folder, reading, state["form"], tuple(state["columns"]), days, Codebooks.read(folder))
+            staged = cls(folder, reading, state["form"], tuple(state["columns"]), days, Codebooks.read(folder))
+            return staged if staged._whole() else None
         except FileNotFoundError:
             return None
+
+    def _whole(self) -> bool:
+        """Whether the files of all days are there: a person may have removed one."""
+        parts = [("rows", label) for label, day in self.days.items() if day.rows]
+        parts += [("rejected", label) for label, day in self.days.items() if day.rejected]
+        return all((self.folder / part / f"{label}.parquet").is_file() for part, label in parts)
 
     def write(self) -> None:
         """Write state and names; rows and rejected rows are there already."""

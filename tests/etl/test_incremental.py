@@ -155,3 +155,15 @@ def test_a_duplicate_of_a_row_that_is_not_read_again_is_found(tmp_path: Path) ->
     assert report.extraction.since is not None
     assert report.rejected["events"] == {"duplicate key": 1}
     assert_frame_equal(new.rejected, extract(database, tmp_path / "whole")[0].rejected)
+
+
+@pytest.mark.parametrize("part", ["rows", "rejected", "users.parquet", "state.json"])
+def test_what_a_person_removed_is_read_again(tmp_path: Path, part: str) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": [*log(30), log(1)[0] | {"event_id": "x", "behaviour": "hum"}]})
+    first = extract(database, tmp_path / "first")
+    removed = tmp_path / "first" / "staged" / part
+    (removed if removed.is_file() else next(removed.glob("*.parquet"))).unlink()
+    again = extract(database, tmp_path / "second", tmp_path / "first")
+    assert again[1].extraction.since is None
+    same(again, first)
