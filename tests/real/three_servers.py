@@ -45,7 +45,8 @@ def _one_type(values: list[Any]) -> list[Any]:
 def refill(url: str, tables: Mapping[str, pl.DataFrame]) -> None:
     """Put `tables` into a database in place of all that it held."""
     if url.startswith("sqlite"):
-        Path(url.removeprefix("sqlite:///")).unlink(missing_ok=True)
+        for end in ("", "-wal", "-shm"):
+            Path(url.removeprefix("sqlite:///") + end).unlink(missing_ok=True)
     else:
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
             metadata = sa.MetaData()
