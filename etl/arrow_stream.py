@@ -56,6 +56,18 @@ class ArrowStream:
                 if batch.num_rows:
                     yield plain_columns(_unmixed(pl.DataFrame(pl.from_arrow(batch))))
 
+    def begin(self) -> None:
+        """Leave the snapshot, if any, for that of now.
+
+        Raises:
+            StreamError: the database refuses.
+        """
+        with _stream_errors():
+            self._connection.rollback()
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT COUNT(*) FROM sqlite_master")
+                cursor.fetchall()
+
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
@@ -89,7 +101,7 @@ def _stream_errors() -> Iterator[None]:
 
 
 def open_sqlite(path: Path) -> ArrowStream:
-    """A stream on a SQLite file, its snapshot begun.
+    """A stream on a SQLite file, its snapshot not yet begun.
 
     Raises:
         StreamError: the database refuses.
@@ -98,9 +110,6 @@ def open_sqlite(path: Path) -> ArrowStream:
 
     with _stream_errors():
         connection = driver.connect(f"file:{quote(str(path))}?mode=ro")
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT COUNT(*) FROM sqlite_master")
-            cursor.fetchall()
     return ArrowStream(connection, {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
 
 

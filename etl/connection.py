@@ -85,19 +85,23 @@ def open_snapshot(engine: sa.Engine) -> Iterator[tuple[sa.Connection, ArrowStrea
 
 
 def _begin_sqlite(connection: sa.Connection, url: sa.URL) -> ArrowStream:
-    """Two connections see the same snapshot if nothing was committed while they began to read."""
+    """Two connections see the same snapshot if nothing was committed while they began to read: `data_version` would say so."""
     path = sqlite_path(url)
     assert path is not None
-    for _ in range(TRIES):
-        before = database_state(path)
-        connection.exec_driver_sql("BEGIN")
-        connection.exec_driver_sql("SELECT COUNT(*) FROM sqlite_master")
-        stream = open_sqlite(path)
-        if database_state(path) == before:
-            return stream
+    stream = open_sqlite(path)
+    try:
+        for _ in range(TRIES):
+            before = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            stream.begin()
+            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql("SELECT COUNT(*) FROM sqlite_master")
+            if connection.exec_driver_sql("PRAGMA data_version").scalar_one() == before:
+                return stream
+            connection.exec_driver_sql("ROLLBACK")
+        raise UserError(f"{path} is written to without a pause: try again when less is going on")
+    except BaseException:
         stream.close()
-        connection.exec_driver_sql("ROLLBACK")
-    raise UserError(f"{path} is written to without a pause: try again when less is going on")
+        raise
 
 
 def _begin_postgresql(connection: sa.Connection, url: sa.URL) -> ArrowStream:
