@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 PASSWORD = "only for tests"
 SECONDS = 60
+WATCHED = 'exec 3<&0; "$@" & server=$!; { cat <&3; kill -KILL $server; } & wait $server'
+"""Run a program that is killed as soon as the standard input ends, which it does however the tests end."""
 TALKED_TO: list[str] = []
 """Versions of the servers that this session started."""
 
@@ -37,13 +39,17 @@ def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [_program("mariadbd"), "--no-defaults", *_user(), f"--datadir={data}", "--socket=s", f"--port={port}", "--skip-name-resolve"]
     command += ["--bind-address=127.0.0.1", f"--pid-file={folder}/pid", f"--init-file={folder}/first.sql", *SMALL]
     log = folder / "server.log"
-    with log.open("w") as output, subprocess.Popen(command, cwd=folder, stdout=output, stderr=output) as server:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(["bash", "-c", WATCHED, "-", *command], cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output) as server,
+    ):
         try:
             url = sa.URL.create("mysql+pymysql", "tests", PASSWORD, "127.0.0.1", port)
             TALKED_TO.append(f"MariaDB {_version(url, server, log)}")
             yield url.render_as_string(hide_password=False)
         finally:
-            server.kill()
+            assert server.stdin is not None
+            server.stdin.close()
     shutil.rmtree(data, ignore_errors=True)
 
 
