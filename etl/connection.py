@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from etl.arrow_stream import ArrowStream, StreamError, open_postgresql, open_sqlite
 from etl.errors import UserError
+from etl.mysql_snapshot import mysql_snapshot
 
 CONNECT_SECONDS = 10
 TRIES = 20
@@ -66,22 +67,21 @@ def open_snapshot(engine: sa.Engine) -> Iterator[tuple[sa.Connection, ArrowStrea
     """A connection whose reads are all one snapshot, where the database can, and an Arrow stream of the same snapshot where there is one.
 
     Raises:
-        UserError: the database refuses.
+        UserError: the database refuses, or at the end: a table that knows no snapshots was written to meanwhile.
     """
     with plain_errors("cannot open", engine.url), engine.connect() as connection:
-        stream: ArrowStream | None = None
         match connection.dialect.name:
             case "sqlite":
-                stream = _begin_sqlite(connection, engine.url)
+                with closing(_begin_sqlite(connection, engine.url)) as stream:
+                    yield connection, stream
             case "postgresql":
-                stream = _begin_postgresql(connection, engine.url)
+                with closing(_begin_postgresql(connection, engine.url)) as stream:
+                    yield connection, stream
             case "mysql" | "mariadb":
-                _begin_mysql(connection)
-        try:
-            yield connection, stream
-        finally:
-            if stream is not None:
-                stream.close()
+                with mysql_snapshot(connection):
+                    yield connection, None
+            case _:
+                yield connection, None
 
 
 def _begin_sqlite(connection: sa.Connection, url: sa.URL) -> ArrowStream:
@@ -109,13 +109,6 @@ def _begin_postgresql(connection: sa.Connection, url: sa.URL) -> ArrowStream:
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     connection.exec_driver_sql("SET LOCAL synchronize_seqscans = off")
     return open_postgresql(url, str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()))
-
-
-def _begin_mysql(connection: sa.Connection) -> None:
-    """One snapshot of InnoDB's tables; TIMESTAMP columns are told in UTC."""
-    connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    connection.exec_driver_sql("SET time_zone = '+00:00'")
-    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
 def database_state(path: Path) -> tuple[str, str]:

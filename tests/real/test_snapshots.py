@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -133,6 +134,31 @@ def test_a_table_cannot_be_emptied_or_altered_half_way(urls: dict[str, str], ser
                 with pytest.raises(sa.exc.OperationalError, match=r"(?i)lock"):
                     connection.exec_driver_sql(statement)
         assert reader.read("events").rows() == TABLES["events"].rows()
+
+
+def test_a_table_without_transactions_that_changes_is_named(urls: dict[str, str]) -> None:
+    """MyISAM shows what others write at once: what was read then is refused."""
+    fill(urls["MariaDB"])
+    engine = sa.create_engine(urls["MariaDB"], poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE events ENGINE = MyISAM")
+    time.sleep(1.1)  # its time of change has whole seconds
+    with Source(urls["MariaDB"]).open() as reader:
+        assert reader.read("events").rows() == TABLES["events"].rows()
+    for statement in ("UPDATE events SET item_id = '2' WHERE ts = 7", "INSERT INTO events VALUES ('u', '1', 'play', 1)"):
+        with pytest.raises(UserError, match=r"table 'events' was written to while it was read: .* MyISAM knows no snapshots"):
+            read_while(urls["MariaDB"], statement)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE events ENGINE = InnoDB")
+    read_while(urls["MariaDB"], CHANGES[0])
+
+
+def read_while(url: str, statement: str) -> None:
+    """Read the events of a server, and have another connection change them then."""
+    with Source(url).open() as reader:
+        reader.read("events")
+        with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+            connection.exec_driver_sql(statement)
 
 
 def test_a_locked_sqlite_file_is_named_in_one_line(urls: dict[str, str]) -> None:
