@@ -70,7 +70,14 @@ class _Plan:
 
 
 def extract_events(
-    reader: Reader, places: Places, *, source_state: str | None, last_ts: int, late_days: int, progress: Progress | None = None
+    reader: Reader,
+    places: Places,
+    *,
+    source_state: str | None,
+    last_ts: int,
+    late_days: int,
+    future_tolerance: int,
+    progress: Progress | None = None,
 ) -> Extraction:
     """Stage the rows of `events`.
 
@@ -80,12 +87,13 @@ def extract_events(
         source_state: what changes whenever the source does; None where nothing cheap does, so that a killed extraction is begun anew.
         last_ts: Unix seconds after which a time is in the future.
         late_days: rows up to so many days older than the newest are read again, because they may be late or changed.
+        future_tolerance: seconds by which `last_ts` is later than the extraction: rows judged by another are read again.
         progress: called after each batch.
 
     Raises:
         UserError: the database refuses.
     """
-    reading = _reading(reader)
+    reading = _reading(reader, future_tolerance)
     plan = _plan(reader, places.previous, reading, late_days)
     extraction = _extract(reader, places, plan, reading, source_state, last_ts, progress)
     if extraction is None:  # a row before the cut came with those after it: times have no order to ask by after all
@@ -95,9 +103,9 @@ def extract_events(
     return extraction
 
 
-def _reading(reader: Reader) -> str:
+def _reading(reader: Reader, future_tolerance: int) -> str:
     """What rows were read with: equal for rows that belong to one table."""
-    parts = [reader.statement("events"), list(reader.layout["events"]), pl.__version__, FORMAT]
+    parts = [reader.statement("events"), list(reader.layout["events"]), future_tolerance, pl.__version__, FORMAT]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -127,7 +135,7 @@ def _extract(
 ) -> Extraction | None:
     books = Codebooks() if plan.kept is None else plan.kept.books
     resumable = source_state is not None and plan.since is None
-    chunks = Chunks(places.scratch, {"reading": reading, "source": source_state}, books, last_ts=last_ts, resume=resumable)
+    chunks = Chunks(places.scratch, {"reading": reading, "source": source_state, "cut": plan.cut}, books, last_ts=last_ts, resume=resumable)
     for batch in prefetched(reader.batches("events", since=plan.since, skip=chunks.rows, progress=progress)):
         chunks.add(stage_batch(batch, books, chunks.last_ts))
     chunks.flush()

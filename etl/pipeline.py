@@ -110,7 +110,15 @@ def _extract(source: Source, rules: CleaningRules, places: Places, now: int | No
         last_ts = last_accepted_ts(int(time.time()) if now is None else now, rules)
         names = [name for name in TABLES if name != "events"]
         tables = {name: reader.read(name, progress) if name in reader.layout else empty_raw(name) for name in names}
-        events = extract_events(reader, places, source_state=state, last_ts=last_ts, late_days=rules.late_days, progress=progress)
+        events = extract_events(
+            reader,
+            places,
+            source_state=state,
+            last_ts=last_ts,
+            late_days=rules.late_days,
+            future_tolerance=rules.future_tolerance,
+            progress=progress,
+        )
         return _Raw(tables, events, frozenset(reader.layout), last_ts)
 
 

@@ -64,7 +64,7 @@ class StagedEvents:
             days = {label: Day(**day) for label, day in state["days"].items()}
             staged = cls(folder, reading, state["form"], tuple(state["columns"]), days, Codebooks.read(folder))
             return staged if staged._whole() else None
-        except FileNotFoundError:
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):  # removed or damaged: everything is read
             return None
 
     def _whole(self) -> bool:

@@ -167,3 +167,36 @@ def test_what_a_person_removed_is_read_again(tmp_path: Path, part: str) -> None:
     again = extract(database, tmp_path / "second", tmp_path / "first")
     assert again[1].extraction.since is None
     same(again, first)
+
+
+def test_an_attempt_that_was_given_up_leaves_nothing_to_the_whole_read(tmp_path: Path) -> None:
+    """An old time in another form comes with the new rows, so that everything is read after all."""
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    extract(database, tmp_path / "first")
+    add(database, [log(1)[0] | {"event_id": "x", "ts": "2023-10-20T00:00:00"}])
+    new, report = extract(database, tmp_path / "second", tmp_path / "first")
+    assert report.extraction.since is None
+    assert report.rejected["events"] == {}
+    same((new, report), extract(database, tmp_path / "whole"))
+
+
+def test_another_tolerance_of_the_future_judges_every_row_anew(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    ahead = [row | {"ts": row["ts"] + 20 * DAY} for row in log(30)]
+    write_sqlite(database, house() | {"events": ahead})
+    extract(database, tmp_path / "first", future_tolerance=30 * DAY)
+    new = extract(database, tmp_path / "second", tmp_path / "first")
+    assert new[1].rejected["events"]["future ts"] > 40
+    same(new, extract(database, tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("part", ["state.json", "users.parquet"])
+def test_a_damaged_file_has_everything_read(tmp_path: Path, part: str) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(30)})
+    first = extract(database, tmp_path / "first")
+    (tmp_path / "first" / "staged" / part).write_text('{"a')
+    again = extract(database, tmp_path / "second", tmp_path / "first")
+    assert again[1].extraction.since is None
+    same(again, first)
