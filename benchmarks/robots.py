@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.activity import DAY, activity, artist_codes
+from etl.activity import activity, artist_codes
 from etl.behaviours import NAMES, PLAYED, Behaviour
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 from etl.listens import derive_listens
 from etl.robot_rules import RobotRules
 from etl.robots import find_robots
@@ -132,7 +132,7 @@ def plays_only(world: World) -> World:
 def sought(world: World, rules: RobotRules) -> pl.DataFrame:
     """The verdicts on a world, its events handed over day by day."""
     events = world.events
-    days = np.append(np.flatnonzero(np.diff(events.ts // DAY, prepend=-1)), len(events))
+    days = np.append(np.flatnonzero(np.diff(events.ts // SECONDS_PER_DAY, prepend=-1)), len(events))
     parts = [
         activity(events.take(slice(start, end)), world.duration_ms, world.artist, rules, search=world.search)
         for start, end in pairwise(days)

@@ -10,12 +10,11 @@ import polars as pl
 
 from etl.behaviours import Behaviour
 from etl.event_rows import compiled, listens, play_shares, rows_by_user
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 from etl.robot_rules import RobotRules
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-DAY: Final = 86_400
 NOTHING, LISTEN, SKIPPED, CLICK, HEART, REFUSAL = range(6)
 _KIND: Final = {
     Behaviour.CLICK: CLICK,
@@ -77,7 +76,7 @@ def activity(events: Events, duration_ms: Ints, artist: npt.NDArray[np.int32], r
         return pl.DataFrame(schema=ACTIVITY_SCHEMA)
     rows, _ = rows_by_user(events.user, int(events.user.max()) + 1)
     listened, events = listens(events)[rows], events.take(rows)
-    day = events.ts // DAY
+    day = events.ts // SECONDS_PER_DAY
     bounds = np.flatnonzero(np.concatenate(([True], (np.diff(events.user) != 0) | (np.diff(day) != 0), [True])))
     table = np.zeros((len(bounds) - 1, len(_COLUMN)), dtype=np.int64)
     first, last = bounds[:-1], bounds[1:] - 1
@@ -132,7 +131,7 @@ def _fill(
         row[_PLAYS] = len(at)
         hours = np.zeros(24, dtype=np.bool_)
         for listen in at:
-            hours[ts[listen] % DAY // 3_600] = True
+            hours[ts[listen] % SECONDS_PER_DAY // 3_600] = True
             row[_PLAYS + 2] += heard[listen]
             row[_PLAYS + 3] += brief[listen]
         for hour in range(24):
@@ -140,7 +139,7 @@ def _fill(
         cuts = _acts(row, kind[low:high], ts[low:high], scene[low:high], heard[low:high], left[low:high], len(at), pause, search)
         row[_SONGS], row[_SONGS + 1], row[_SONGS + 3] = _loops(item[at])
         row[_SONGS + 2] = _most(artist[at])
-        _stretches(row, ts[at] % DAY, item[at], cuts)
+        _stretches(row, ts[at] % SECONDS_PER_DAY, item[at], cuts)
 
 
 @compiled

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from etl.lake import REJECTED_SCHEMA
+from etl.lake import REJECTED_SCHEMA, day_runs
 from etl.staged_rows import READ_SCHEMA, STAGED_SCHEMA, Codebooks, StagedBatch
 
 CHUNK_ROWS: Final = 1_000_000
@@ -158,12 +157,11 @@ class Chunks:
     def _write_days(self, chunk: str, rows: pl.DataFrame) -> list[tuple[int, int]]:
         """Write a record batch a day; says which days, and how many rows each has."""
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        days = rows["day"].to_numpy()
-        starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+        runs = day_runs(rows["day"].to_numpy())
         with pa.OSFile(str(self._file(chunk, "arrow")), "wb") as file, pa.ipc.new_file(file, table.schema, options=OPTIONS) as writer:
-            for start, end in pairwise([*starts, len(days)]):
+            for _, start, end in runs:
                 writer.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
-        return list(zip(days[starts].tolist(), np.diff(np.append(starts, len(days))).tolist(), strict=True))
+        return [(day, end - start) for day, start, end in runs]
 
 
 def blocks_of(sizes: Mapping[int, int]) -> Iterator[list[int]]:

@@ -18,9 +18,9 @@ from etl.chunks import blocks_of
 from etl.cleaning import Ledger, rejected_rows
 from etl.contract import TABLES
 from etl.event_log import EventCoder, places
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 from etl.flags import Flagging, first_ts, flag_lake
-from etl.lake import EVENTS, REJECTED_SCHEMA, SECONDS_PER_DAY, day_of, label_of, write_days, write_meta
+from etl.lake import EVENTS, REJECTED_SCHEMA, day_of, label_of, write_days, write_meta
 from etl.robots import find_robots
 from etl.rules import CleaningRules
 from etl.staged_rows import named_rows
@@ -102,8 +102,6 @@ class Written:
     """Events that no source row states, by behaviour."""
     flagged: dict[str, int]
     """Events that are not learned from, by flag."""
-    robots: pl.DataFrame
-    """Accounts and stretches whose plays nobody chose: see `Lake.robots`."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ class EventWriter:
         flagged = flag_lake(folder, Flagging(self.rules, robots, self._first_ts(), capped), catalogue.n_users)
         self._write_rejected(folder / "rejected.parquet", ledger)
         write_meta(folder, self.census.scenes, last_ts)
-        return Written(derived, flagged, robots)
+        return Written(derived, flagged)
 
     def _blocks(self, coder: EventCoder, comments: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Staged rows whose items are known and rows of `Lake.comments`, of some days at a time."""

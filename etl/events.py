@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import Behaviour
+
+SECONDS_PER_DAY: Final = 86_400
 
 
 @dataclass(frozen=True)

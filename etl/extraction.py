@@ -6,9 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,7 @@ import polars as pl
 from etl.chunks import Chunks
 from etl.cleaning import rejected_rows
 from etl.duplicates import Duplicates
-from etl.lake import REJECTED_SCHEMA, day_of, label_of, write_parts
+from etl.lake import REJECTED_SCHEMA, day_of, day_runs, label_of, write_parts
 from etl.prefetch import prefetched
 from etl.source import Progress, Reader, Since
 from etl.staged_rows import EVENTS, Codebooks, named_rows, stage_batch
@@ -97,7 +96,7 @@ def extract_events(
     plan = _plan(reader, places.previous, reading, late_days)
     extraction = _extract(reader, places, plan, reading, source_state, last_ts, progress)
     if extraction is None:  # a row before the cut came with those after it: times have no order to ask by after all
-        whole = _Plan(None, None, None, "times are not in the order in which the source compares them")
+        whole = _whole("times are not in the order in which the source compares them")
         extraction = _extract(reader, places, whole, reading, source_state, last_ts, progress)
     assert extraction is not None
     return extraction
@@ -113,17 +112,22 @@ def _plan(reader: Reader, previous: Path | None, reading: str, late_days: int) -
     old = StagedEvents.open(previous, reading) if previous is not None else None
     last = None if old is None else old.last_day()
     if old is None or last is None:
-        return _Plan(None, None, None, "nothing was read before")
+        return _whole("nothing was read before")
     if old.form == MIXED:
-        return _Plan(None, None, None, "times are written in several ways, so the source cannot be asked for the newest")
+        return _whole("times are written in several ways, so the source cannot be asked for the newest")
     cut = last - late_days
     since = Since("ts", moment(old.form, cut), strays=old.form == TEXT)
     earlier = sum(old.days[label].read.get("events", 0) for label in _before(old, cut))
     if earlier == 0:
-        return _Plan(None, None, None, f"nothing is older than {late_days} days")
+        return _whole(f"nothing is older than {late_days} days")
     if reader.count("events", without=since) != earlier:
-        return _Plan(None, None, None, f"rows before {label_of(cut)} were added or removed")
+        return _whole(f"rows before {label_of(cut)} were added or removed")
     return _Plan(old, cut, since, "")
+
+
+def _whole(why: str) -> _Plan:
+    """Everything is read."""
+    return _Plan(None, None, None, why)
 
 
 def _before(staged: StagedEvents, cut: int) -> list[str]:
@@ -183,7 +187,7 @@ def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, col
         rows = in_time_order(block)
         again = pl.Series(repeats.mark(rows))
         repeated.append(_as_rejected(rows.filter(again), chunks.books, columns))
-        parts = dict(by_day(rows.filter(~again)))
+        parts = by_day(rows.filter(~again))
         write_parts({folder / "rows" / f"{label_of(day)}.parquet": of_day for day, of_day in parts.items()})
         accepted |= {day: (of_day.height, int(of_day["ts"][-1])) for day, of_day in parts.items()}
     doubled = pl.concat([*repeated, pl.DataFrame(schema={"day": pl.Int32, **REJECTED_SCHEMA})])
@@ -199,7 +203,7 @@ def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, col
 
 
 def _duplicates(chunks: Chunks, plan: _Plan) -> Duplicates:
-    earlier = plan.kept.keys(plan.labels) if plan.kept else chunks.keys()[:0]
+    earlier = plan.kept.keys(plan.labels) if plan.kept else np.empty(0, dtype=np.uint64)
     repeats = Duplicates(chunks.keys(), earlier)
     for label in plan.labels if len(repeats.keys) else ():
         assert plan.kept is not None
@@ -222,9 +226,6 @@ def in_time_order(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("ts", "order", maintain_order=True)
 
 
-def by_day(rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+def by_day(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
     """Parts of `rows`, which are ordered by `day`."""
-    days = rows["day"].to_numpy()
-    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
-    for start, end in pairwise([*starts, len(days)]):
-        yield int(days[start]), rows.slice(start, end - start)
+    return {day: rows.slice(start, end - start) for day, start, end in day_runs(rows["day"].to_numpy())}

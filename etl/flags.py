@@ -13,8 +13,8 @@ import polars as pl
 
 from etl.behaviours import BLOCKING, Behaviour
 from etl.chunks import blocks_of
-from etl.events import Events
-from etl.lake import EVENTS, SECONDS_PER_DAY, day_of, events_of_frame, label_of, write_flags
+from etl.events import SECONDS_PER_DAY, Events
+from etl.lake import EVENTS, day_of, events_of_frame, label_of, write_flags
 from etl.rules import CleaningRules
 
 Codes = npt.NDArray[np.int8]
@@ -129,8 +129,8 @@ def flag_lake(lake: Path, flagging: Flagging, n_users: int) -> dict[str, int]:
     sizes = {day_of(path.stem): pl.scan_parquet(path).select(pl.len()).collect().item() for path in (lake / EVENTS).glob("*.parquet")}
     for days in reversed(list(blocks_of(sizes))):
         paths = [lake / EVENTS / f"{label_of(day)}.parquet" for day in days]
-        flags = flagging.codes(events_of_frame(pl.read_parquet(paths)), later)
+        events = events_of_frame(pl.read_parquet(paths))
+        flags = flagging.codes(events, later)
         counts += np.bincount(flags, minlength=len(Flag))
-        for day, part in zip(days, np.split(flags, np.cumsum([sizes[day] for day in days])[:-1]), strict=True):
-            write_flags(lake, day, part)
+        write_flags(lake, events.ts, flags)
     return {flag.name.lower(): int(counts[flag]) for flag in Flag if flag}

@@ -17,14 +17,13 @@ import polars as pl
 
 from etl.catalogue import Catalogue
 from etl.errors import UserError
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 
 WRITERS: Final = 2
 EVENTS: Final = "events"
 """Folder of the days of events: `2025-03-01.parquet` …"""
 FLAGS: Final = "flags"
 """Folder of their flags, row by row."""
-SECONDS_PER_DAY: Final = 86_400
 EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 EVENT_SCHEMA: Final = {
     "user": pl.Int32,
@@ -86,8 +85,7 @@ class Lake:
         self.rejected.write_parquet(folder / "rejected.parquet", compression="zstd")
         self.robots.write_parquet(folder / "robots.parquet", compression="zstd")
         write_days(folder, self.events)
-        for day, start, end in _days(self.events.ts):
-            write_flags(folder, day, self.flag[start:end])
+        write_flags(folder, self.events.ts, self.flag)
         write_meta(folder, self.scenes, self.last_ts)
 
     @classmethod
@@ -131,7 +129,7 @@ def write_catalogue(folder: Path, catalogue: Catalogue, triples: pl.DataFrame, c
 
 def write_days(folder: Path, events: Events) -> None:
     """Write whole days of events. In a day's file `source` counts from 0, so that no day depends on those before."""
-    days = _days(events.ts)
+    days = day_runs(events.ts // SECONDS_PER_DAY)
     starts = np.array([start for _, start, _ in days], dtype=np.int64)
     frame = events_frame(replace(events, source=events.source - _sources_before(events.source, starts)))
     parts = {folder / EVENTS / f"{label_of(day)}.parquet": frame.slice(start, end - start) for day, start, end in days}
@@ -148,15 +146,16 @@ def write_parts(parts: Mapping[Path, pl.DataFrame]) -> None:
         list(pool.map(write, parts.keys(), parts.values()))
 
 
-def write_flags(folder: Path, day: int, flag: npt.NDArray[np.int8]) -> None:
-    """Write the flags of a day of events."""
+def write_flags(folder: Path, ts: npt.NDArray[np.int64], flag: npt.NDArray[np.int8]) -> None:
+    """Write the flags `[n]` of whole days of events that happened at `ts` `[n]`."""
     (folder / FLAGS).mkdir(exist_ok=True)
-    pl.DataFrame({"flag": flag}).write_parquet(folder / FLAGS / f"{label_of(day)}.parquet", statistics=False)
+    for day, start, end in day_runs(ts // SECONDS_PER_DAY):
+        part = pl.DataFrame({"flag": flag[start:end]})
+        part.write_parquet(folder / FLAGS / f"{label_of(day)}.parquet", statistics=False)
 
 
-def _days(ts: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Days of ascending times `[n]`: day counted from 1970, first row, row after the last."""
-    days = ts // SECONDS_PER_DAY
+def day_runs(days: npt.NDArray[np.integer]) -> list[tuple[int, int, int]]:
+    """Runs of equal values in ascending `days` `[n]`: day counted from 1970, first row, row after the last."""
     starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
     return [(int(days[start]), int(start), int(end)) for start, end in pairwise([*starts, len(days)])]
 
@@ -173,7 +172,7 @@ def read_events(folder: Path) -> Events:
     if not files:
         return events_of_frame(pl.DataFrame(schema=EVENT_SCHEMA))
     events = events_of_frame(pl.read_parquet(files))
-    starts = np.array([start for _, start, _ in _days(events.ts)], dtype=np.int64)
+    starts = np.array([start for _, start, _ in day_runs(events.ts // SECONDS_PER_DAY)], dtype=np.int64)
     before = np.append(0, np.cumsum(np.maximum.reduceat(events.source, starts) + 1)[:-1])
     return replace(events, source=events.source + np.repeat(before, np.diff(np.append(starts, len(events)))))
 

@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from etl.behaviours import Behaviour
 from etl.errors import UserError
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 
-SECONDS_PER_DAY: Final = 86_400
 LIKING: Final = ("full_play", "collect", "download", "share", "comment")
 REFUSING: Final = ("skip", "dislike", "block_song", "block_artist")
 

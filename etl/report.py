@@ -37,9 +37,6 @@ class EtlReport:
     """Entities by kind."""
     facts: dict[str, int]
     """Facts by relation."""
-    robots: pl.DataFrame
-    """Accounts and stretches whose plays nobody chose: `user, since, until, kind, reason`."""
-
     extraction: Extraction
     """How the events were read."""
 
@@ -59,7 +56,6 @@ class EtlReport:
             written.flagged,
             _counts(catalogue.entities, "kind"),
             _counts(triples, "relation"),
-            written.robots,
             extraction,
         )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from etl.activity import DAY
+from etl.events import SECONDS_PER_DAY
 from etl.lake import ROBOT_SCHEMA
 from etl.robot_rules import RobotRules
 
@@ -114,7 +114,7 @@ def _stretches(days: pl.DataFrame, rules: RobotRules) -> pl.DataFrame:
 
 def _piece(days: pl.DataFrame, name: str) -> pl.DataFrame:
     """One of the three stretches of every day: Unix seconds of its first and last listen."""
-    midnight = pl.col("day").cast(pl.Int64) * DAY
+    midnight = pl.col("day").cast(pl.Int64) * SECONDS_PER_DAY
     start = pl.col(f"{name}_start")
     return days.select(
         "user",

@@ -18,11 +18,10 @@ from etl.behaviours import Behaviour
 from etl.catalogue import Catalogue
 from etl.errors import UserError
 from etl.event_rows import compiled, listens, rows_by_user
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 from etl.facets import SongFacets
 from etl.lake import Lake
-from etl.profile_rules import SECONDS_PER_DAY
-from etl.user_profile import own_later_events
+from etl.user_profile import ages
 
 Floats = npt.NDArray[np.float64]
 
@@ -109,9 +108,7 @@ class SongProfiles:
         Raises:
             ValueError: an event is later than `at`.
         """
-        if at is not None and len(events) and events.ts.max() > at:
-            raise ValueError(f"an event of {events.ts.max()} cannot be part of a profile of {at}")
-        age = at - events.ts if at is not None else own_later_events(events.user, events.source, n_users)
+        age = ages(events, n_users, at)
         is_song = events.item < facets.n_songs
         of_song, heard = np.flatnonzero(is_song), np.flatnonzero(is_song & listens(events))
         counts = _counts(events, of_song, heard, n_users, facets.n_songs)

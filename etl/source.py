@@ -85,7 +85,7 @@ class Source:
     def state(self) -> str | None:
         """What changes with every commit to the source; None where nothing cheap does."""
         database = sqlite_path(self.url)
-        return " ".join(database_state(database)) if database is not None and database.is_file() else None
+        return "\n".join(database_state(database)) if database is not None and database.is_file() else None
 
     def fingerprint(self) -> str:
         """Cheap identity of the present content.
@@ -93,13 +93,11 @@ class Source:
         SQLite: size and time of change of its file and write-ahead log, wherever it lies. Servers: the number of rows of every
         table and the last `ts` of events.
         """
-        database = sqlite_path(self.url)
-        if database is not None and database.is_file():
-            parts = list(database_state(database))
-        else:
+        state = self.state()
+        if state is None:
             with self.open() as reader:
-                parts = [f"{name} {reader.count(name)}" for name in reader.layout] + [f"last {reader.last_event()}"]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+                state = "\n".join([*(f"{name} {reader.count(name)}" for name in reader.layout), f"last {reader.last_event()}"])
+        return hashlib.sha256(state.encode()).hexdigest()
 
 
 class Reader:

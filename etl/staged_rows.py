@@ -14,7 +14,7 @@ from etl.behaviours import NAMES
 from etl.cleaning import Check, checked, rejected_rows
 from etl.codebook import Codebook
 from etl.contract import KINDS, TABLES
-from etl.lake import SECONDS_PER_DAY
+from etl.events import SECONDS_PER_DAY
 from etl.typed_columns import ROW, unreadable
 from etl.watermark import form_of
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.cleaning import Ledger, counted_reasons
-from etl.lake import REJECTED_SCHEMA, SECONDS_PER_DAY
+from etl.events import SECONDS_PER_DAY
+from etl.lake import REJECTED_SCHEMA
 from etl.staged_rows import STAGED_SCHEMA, Codebooks
 
 UNDATED: Final = "undated"

@@ -75,10 +75,8 @@ class UserProfiles:
         Raises:
             ValueError: an event is later than `at`.
         """
-        if at is not None and len(events) and events.ts.max() > at:
-            raise ValueError(f"an event of {events.ts.max()} cannot be part of a profile of {at}")
         facts = facets if at is not None else facets.timeless()
-        age = at - events.ts if at is not None else own_later_events(events.user, events.source, n_users)
+        age = ages(events, n_users, at)
         mass = rules.signals(events, sentiment)
         rows = np.flatnonzero(mass)
         mass = mass[rows] * np.exp2(-age[rows] / rules.half_life(ordinal=at is None))
@@ -167,6 +165,18 @@ def facet_item(events: Events, facets: SongFacets) -> npt.NDArray[np.int32]:
     blocked = (events.behaviour == BLOCK_ARTIST) & (facets.facet_of[events.item] >= 0)
     song = np.where(events.item < facets.n_songs, events.item, -1)
     return np.where(blocked, facets.n_songs + events.item, song).astype(np.int32)
+
+
+def ages(events: Events, n_users: int, at: int | None) -> npt.NDArray[np.int64]:
+    """`[n_events]` ages of events at the moment `at`: seconds, or the number of the user's later events where time is ordinal (None).
+
+    Raises:
+        ValueError: an event is later than `at`.
+    """
+    if at is not None and len(events) and events.ts.max() > at:
+        raise ValueError(f"an event of {events.ts.max()} cannot be part of a profile of {at}")
+    age: npt.NDArray[np.int64] = own_later_events(events.user, events.source, n_users) if at is None else at - events.ts
+    return age
 
 
 @compiled

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from etl.lake import SECONDS_PER_DAY
+from etl.events import SECONDS_PER_DAY
 
 NUMBER, TIME, ZONED, DATE, TEXT, MIXED = "number", "time", "zoned", "date", "text", "mixed"
 """How a source writes `ts`: Unix seconds, SQL timestamps without or with a zone, SQL dates, ISO-8601 text in UTC, or in no one way."""

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-ALWAYS = np.iinfo(np.int64).min
-"""`valid_from` of a fact without a date."""
+from etl.facets import ALWAYS
 
 
 class _Csr(TypedDict):

@@ -7,7 +7,8 @@ import polars as pl
 
 from etl.catalogue import Catalogue
 from etl.errors import UserError
-from graph.projection import ALWAYS, Projection
+from etl.facets import ALWAYS
+from graph.projection import Projection
 from graph.store import GraphStore
 
 

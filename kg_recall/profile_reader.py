@@ -12,10 +12,10 @@ import polars as pl
 from etl.behaviours import BLOCKING, Behaviour
 from etl.domains import comment_sentiment
 from etl.event_rows import listens
-from etl.events import Events
+from etl.events import SECONDS_PER_DAY, Events
 from etl.facets import SongFacets
 from etl.lake import Lake
-from etl.profile_rules import DEFAULT_RULES, SECONDS_PER_DAY, ProfileRules
+from etl.profile_rules import DEFAULT_RULES, ProfileRules
 from etl.session_rules import SessionRules
 from etl.sessions import Sessions
 from etl.user_profile import UserProfiles, own_later_events
@@ -70,9 +70,9 @@ class _Told:
         facets, learned = SongFacets.of(lake.catalogue, lake.triples), lake.flag[rows] == 0
         sentiment = comment_sentiment(events, lake.comments) if "sentiment" in lake.comments.columns else None
         alone = replace(events, user=np.zeros_like(events.user))  # a batch of one
-        own_sentiment = None if sentiment is None else sentiment[learned]
         sittings = Sessions.of(alone, reader.sessions, 1, clock=at is not None).n_plays
         self.sitting = sittings[sittings > 0]
+        own_sentiment = None if sentiment is None else sentiment[learned]
         self.profile = UserProfiles.of(alone.take(learned), facets, 1, rules, at=at, sentiment=own_sentiment).frame()
         age = own_later_events(alone.user, alone.source, 1) if at is None else at - events.ts
         signal = rules.signals(events, sentiment) * learned

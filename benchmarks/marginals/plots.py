@@ -71,14 +71,19 @@ def _popularity(axis: Axes, columns: Columns) -> None:
 
 
 def _activity(axis: Axes, columns: Columns) -> None:
+    _survival(axis, columns, "activity")
+    _titled(axis, "Activity of listeners", "plays", "listeners with at least as many")
+
+
+def _survival(axis: Axes, columns: Columns, curve: str) -> None:
     """Survival function: one less the quantile's level."""
     for name, cells in columns.items():
-        values = np.mean([cell.curves["activity"] for cell in cells], axis=0)
-        colour, line = STYLE[name]
-        axis.plot(values[:-1], 1 - np.linspace(0, 1, len(values))[:-1], color=colour, linestyle=line, linewidth=1.4, label=name)
+        if len(cells[0].curves[curve]):
+            values = np.mean([cell.curves[curve] for cell in cells], axis=0)
+            colour, line = STYLE[name]
+            axis.plot(values[:-1], 1 - np.linspace(0, 1, len(values))[:-1], color=colour, linestyle=line, linewidth=1.4, label=name)
     axis.set_xscale("log")
     axis.set_yscale("log")
-    _titled(axis, "Activity of listeners", "plays", "listeners with at least as many")
 
 
 def _repeat_share(axis: Axes, columns: Columns) -> None:
@@ -114,13 +119,7 @@ def _power_law(axis: Axes, height: float, longest: int) -> None:
 
 
 def _sessions(axis: Axes, columns: Columns) -> None:
-    for name, cells in columns.items():
-        if len(cells[0].curves["sessions"]):
-            values = np.mean([cell.curves["sessions"] for cell in cells], axis=0)
-            colour, line = STYLE[name]
-            axis.plot(values[:-1], 1 - np.linspace(0, 1, len(values))[:-1], color=colour, linestyle=line, linewidth=1.4, label=name)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
+    _survival(axis, columns, "sessions")
     _titled(axis, "Length of sessions", "plays", "sessions with at least as many")
 
 

@@ -99,14 +99,10 @@ def change(url: str) -> None:
             connection.exec_driver_sql(statement)
 
 
+@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("since", [None, Since("ts", 0)], ids=["whole", "since"])
 @pytest.mark.parametrize("server", ["SQLite", "PostgreSQL", "MariaDB"])
-def test_no_statement_sees_what_others_commit(
-    urls: dict[str, str], server: str, since: Since | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("etl.arrow_stream.BATCH_ROWS", 100)
-    monkeypatch.setattr("etl.arrow_stream.BATCH_BYTES", 1000)
-    monkeypatch.setattr("etl.source.CHUNK_ROWS", 100)
+def test_no_statement_sees_what_others_commit(urls: dict[str, str], server: str, since: Since | None) -> None:
     fill(urls[server])
     with Source(urls[server]).open() as reader:
         batches = reader.batches("events", since=since)
@@ -120,6 +116,22 @@ def test_no_statement_sees_what_others_commit(
     with Source(urls[server]).open() as reader:
         assert [reader.count(name) for name in ("songs", "users", "events")] == [3, 0, 2001]
         assert reader.read("events").height == 2001
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_writer_waits_where_a_sqlite_file_has_no_log(urls: dict[str, str]) -> None:
+    fill(urls["SQLite"], "delete")
+    path = urls["SQLite"].removeprefix("sqlite:///")
+    with Source(urls["SQLite"]).open() as reader:
+        batches = reader.batches("events")
+        read = [next(batches)]
+        assert read[0].height < ROWS / 2
+        writer = subprocess.run([sys.executable, "-c", ONCE, path, *CHANGES], input="\n", capture_output=True, text=True, check=False)
+        assert "database is locked" in writer.stderr
+        assert pl.concat([*read, *batches]).rows() == TABLES["events"].rows()
+        assert reader.read("songs").rows() == TABLES["songs"].rows()
+    with Source(urls["SQLite"]).open() as reader:
+        assert reader.read("events").rows() == TABLES["events"].rows()
 
 
 @pytest.mark.parametrize("server", ["PostgreSQL", "MariaDB"])
