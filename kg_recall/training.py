@@ -29,7 +29,7 @@ from recall.candidate_table import CandidateTable
 from recall.interest import InterestRoute
 from recall.merge import LearnedMerge, MergeSettings
 from recall.registry import ROUTES
-from recall.route import RecallRoute
+from recall.route import RecallRoute, TrainedRoute
 from recall.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def refit(context: Context, folder: Path) -> None:
     """
     moments = Moments.of(context)
     evaluated = load(context, context.workspace.path("models", "evaluated"), moments, VALID)
-    epochs = {name: route.epochs_found for name, route in evaluated.routes.items() if isinstance(route, InterestRoute)}
+    epochs = {name: route.epochs_found for name, route in evaluated.routes.items() if isinstance(route, TrainedRoute)}
     with context.progress.task("refit: merge and ranker"):
         learn_order(context, moments, evaluated, TEST)
     now = moments.after(TEST)

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
+from recall.held_out import VALIDATION_K, HeldOut, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.interest_tower import InterestModel
 from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
-from recall.vector_index import Found, VectorIndex
-
-VALIDATION_K = 100
+from recall.vector_index import VectorIndex
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def fit_interest(
         return TrainingResult(epochs_found=0)
     counts = np.bincount(seen.item[seen.positive], minlength=model.encoder.n_songs)
     sampler = NegativeSampler(counts, examples.negative_power, examples.uniform_share)
-    check = None if late is None else _Validation.of(model, sequences, seen, late, profile, examples.valid_users, seed)
+    held = None if late is None else HeldOut.of(sequences, late, model.encoder.n_songs, examples.valid_users, seed)
     return train(
         model,
         lambda epoch: Batches(seen, profile, sampler, examples, model.tower.shape.length, seed, epoch),
@@ -152,9 +151,15 @@ def fit_interest(
         seed=seed,
         settings=training,
         epochs=epochs,
-        validate=None if check is None else check.metric,
+        validate=None if held is None else lambda: held.recall(_search(model, seen, profile, held.users)),
         progress=progress,
     )
+
+
+def _search(model: InterestModel, sequences: Sequences, profile: Ints, users: Ints) -> Search:
+    table = model.table()
+    index, vectors = VectorIndex(table.numpy()), user_vectors(model, table, sequences, profile, users)
+    return lambda exclude: index.search(vectors, VALIDATION_K, exclude)
 
 
 @torch.no_grad()
@@ -178,59 +183,3 @@ def user_vectors(model: InterestModel, table: Tensor, sequences: Sequences, prof
         out = model.tower(vectors, torch.from_numpy(behaviour), torch.from_numpy(profile[windows.user]))
         parts.append(out[torch.arange(len(out)), torch.from_numpy(windows.end - windows.start)].numpy())
     return np.concatenate(parts) if parts else np.zeros((0, model.tower.shape.dim), np.float32)
-
-
-@dataclass(frozen=True)
-class _Validation:
-    """Recall@100 on the slice that training has not seen: mean of all songs and of songs new to the user."""
-
-    model: InterestModel
-    seen: Sequences
-    profile: Ints
-    users: Ints
-    """Validation users, ascending."""
-    relevant: Ints
-    """Sorted pairs `user place * n_songs + song` of the slice's positives."""
-    known: Ints
-    """The same of what the users had in their sequences before."""
-
-    @classmethod
-    def of(
-        cls,
-        model: InterestModel,
-        sequences: Sequences,
-        seen: Sequences,
-        late: npt.NDArray[np.bool_],
-        profile: Ints,
-        max_users: int,
-        seed: int,
-    ) -> _Validation:
-        owner, rows = sequences.user, np.flatnonzero(late & sequences.positive)
-        users = np.unique(owner[rows])
-        users = np.sort(generator(seed, 1_000_003).permutation(users)[:max_users])
-
-        def pairs(user: Ints, item: Ints) -> Ints:
-            place = np.minimum(np.searchsorted(users, user), len(users) - 1)
-            mine = users[place] == user
-            return np.unique(place[mine] * model.encoder.n_songs + item[mine])
-
-        return cls(model, seen, profile, users, pairs(owner[rows], sequences.item[rows]), pairs(seen.user, seen.item))
-
-    def metric(self) -> float:
-        table = self.model.table()
-        vectors = user_vectors(self.model, table, self.seen, self.profile, self.users)
-        index, n_songs = VectorIndex(table.numpy()), self.model.encoder.n_songs
-        new = self.relevant[~np.isin(self.relevant, self.known)]
-        with_known = self._recall(index.search(vectors, VALIDATION_K), self.relevant)
-        if not len(new):
-            return with_known
-        without = index.search(vectors, VALIDATION_K, exclude=(self.known // n_songs, self.known % n_songs))
-        return (with_known + self._recall(without, new)) / 2
-
-    def _recall(self, found: Found, relevant: Ints) -> float:
-        n_songs, n = self.model.encoder.n_songs, len(self.users)
-        row = found.row.astype(np.int64)
-        hit = np.isin(row * n_songs + found.item, relevant)
-        wanted = np.bincount(relevant // n_songs, minlength=n)
-        some = wanted > 0
-        return float((np.bincount(row[hit], minlength=n)[some] / np.minimum(VALIDATION_K, wanted[some])).mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -52,3 +52,11 @@ class RecallRoute(Protocol):
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route saved in `folder`, having observed `snapshot`."""
         ...
+
+
+@runtime_checkable
+class TrainedRoute(RecallRoute, Protocol):
+    """A route whose training stops by itself; its constructor takes `epochs` to train exactly so long on everything."""
+
+    epochs_found: int
+    """Epochs that `fit` took."""
