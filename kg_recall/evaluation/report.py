@@ -86,8 +86,10 @@ class Report:
         yield "Full ranking of the catalogue; recall@K is hits over min(K, relevant), mean over users, 95 % bootstrap interval over users."
         yield from ("", *(f"- {note}" for note in self.notes))
         yield from ("", "## Stages", "", *self._headline_table())
+        yield from ("", "## What each part adds", "", *self._losses_table())
         yield from ("", "![recall@100](figures/recall.png)", "", "![worth of the graph](figures/graph_worth.png)")
-        others = [row for row in self.rows if (row.metric, row.k, row.slice) not in set(HEADLINES)]
+        shown = {(f"{metric}{end}", k, part) for metric, k, part in HEADLINES for end in ("", "_lost")}
+        others = [row for row in self.rows if (row.metric, row.k, row.slice) not in shown]
         yield from (
             "",
             "## Everything else",
@@ -99,6 +101,16 @@ class Report:
             metric = row.metric if row.k is None else f"{row.metric}@{row.k}"
             span = "" if row.low is None else f"{row.low:.4f} – {row.high:.4f}"
             yield f"| {row.stage} | {row.name} | {row.graph} | {row.slice} | {metric} | {row.value:.4f} | {span} | {row.n} |"
+
+    def _losses_table(self) -> Iterable[str]:
+        """What the learned merge loses without each part, a paired difference user by user."""
+        wanted = [(f"{metric}_lost", k, part) for metric, k, part in HEADLINES]
+        yield "What is lost against the learned merge, user by user; an interval that spans 0 says that nothing is."
+        yield from ("", "| stage | name | graph | " + " | ".join(f"{part} {metric}@{k}" for metric, k, part in HEADLINES) + " |")
+        yield "|---" * (3 + len(HEADLINES)) + "|"
+        for stage, name, graph in dict.fromkeys((row.stage, row.name, row.graph) for row in self.rows if row.metric.endswith("_lost")):
+            cells = [self.find(stage, name, metric, k, part, graph) for metric, k, part in wanted]
+            yield f"| {stage} | {name} | {graph} | " + " | ".join(_span(row) for row in cells) + " |"
 
     def _headline_table(self) -> Iterable[str]:
         yield "| stage | name | graph | " + " | ".join(f"{part} {metric}@{k}" for metric, k, part in HEADLINES) + " |"
@@ -114,3 +126,7 @@ def _cell(row: Row | None) -> str:
         return ""
     half = "" if row.low is None or row.high is None else f" ±{np.max([row.value - row.low, row.high - row.value]):.3f}"
     return f"{row.value:.3f}{half}"
+
+
+def _span(row: Row | None) -> str:
+    return "" if row is None or row.low is None else f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"

@@ -96,6 +96,7 @@ def _judge(
     ranked = cascade.ranked(table, merged)
     tally.add("merged", "reciprocal_rank", users, *_table_lists(table, reciprocal_rank(table), played))
     tally.add("merged", "learned", users, *_table_lists(table, merged, played))
+    tally.add_candidates(users, table, RankedLists.of(table.user, table.item, merged))
     ranked_lists = _table_lists(table, ranked, played)
     tally.add("ranked", "din", users, *ranked_lists)
     tally.add("final", "daily", users, *ranked_lists)

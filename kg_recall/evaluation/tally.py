@@ -14,14 +14,19 @@ from kg_recall.evaluation.metrics import Judged, PerUser
 from kg_recall.evaluation.report import GraphState, Report, SliceName, Stage
 from kg_recall.listening import is_played
 from kg_recall.moments import Window
+from recall.candidate_table import CandidateTable
 from recall.snapshot import Snapshot
 
 RECALL_AT: Final = (20, 100, 500)
+DEEP: Final = 1000
+"""Places of the merged list whose recall is the ceiling of everything that orders it anew."""
 NDCG_AT: Final = (10, 50)
 DEPTH: Final = 500
 """Places of a list that are judged."""
 TAIL_PLAYS: Final = 5
 """A song with fewer training plays than this is in the tail; with none it is cold."""
+LEARNED: Final[tuple[Stage, str, GraphState]] = ("merged", "learned", "true")
+"""What routes and other merges are compared with, user by user."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,10 @@ class Tally:
     def __init__(self, truth: Truth, n_songs: int) -> None:
         self.truth = truth
         self.n_songs = n_songs
-        self._values: dict[tuple[Stage, str, GraphState, SliceName, str, int], list[PerUser]] = defaultdict(list)
+        self._values: dict[tuple[Stage, str, GraphState, SliceName, str, int | None], list[PerUser]] = defaultdict(list)
         self._listed: dict[tuple[Stage, str, GraphState, int], npt.NDArray[np.bool_]] = {}
+        self._found: dict[SliceName, list[npt.NDArray[np.bool_]]] = defaultdict(list)
+        self._routes: tuple[str, ...] = ()
 
     def add(
         self,
@@ -91,10 +98,41 @@ class Tally:
             listed = self._listed.setdefault((stage, name, graph, k), np.zeros(self.n_songs, dtype=bool))
             listed[lists.item[lists.rank <= k]] = True
 
+    def add_candidates(self, users: npt.NDArray[np.int32], table: CandidateTable, merged: RankedLists) -> None:
+        """Judge what there was to order: recall of all candidates, of the best `DEEP` of the merged list, and which routes found each.
+
+        Args:
+            users: the chunk.
+            table: its candidates.
+            merged: all of them in merged order.
+        """
+        mine, self._routes = np.isin(self.truth.user, users), table.routes
+        for part in ("all", "new"):
+            rows = mine & self.truth.slices[part]
+            user, item = self.truth.user[rows], self.truth.item[rows]
+            for name, k, rank in (("candidates", None, np.ones_like(merged.rank)), ("learned", DEEP, merged.rank)):
+                judged = Judged.of(merged.user, merged.item, rank, user, item)
+                self._values["merged", name, "true", part, "recall", k].append(judged.recall(DEEP))
+            self._found[part].append(table.rank_of(user, item) > 0)
+
     def report(self, report: Report) -> None:
-        """Hand over every mean with its interval, and coverage."""
-        for (stage, name, graph, part, metric, k), chunks in self._values.items():
-            whole = PerUser(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
-            report.add(stage, name, graph, part, metric, k, whole)
+        """Hand over every mean with its interval, what is lost against the learned merge, coverage, and what only one route found."""
+        whole = {key: PerUser(*(np.concatenate(column) for column in zip(*chunks, strict=True))) for key, chunks in self._values.items()}
+        for (stage, name, graph, part, metric, k), measured in whole.items():
+            report.add(stage, name, graph, part, metric, k, measured)
+        for (stage, name, graph, part, metric, k), measured in whole.items():
+            best = whole.get((*LEARNED, part, metric, k))
+            if best is not None and (stage, name, graph) != LEARNED and stage in ("route", "merged") and part in ("all", "new"):
+                # The same users in the same order: the difference is paired.
+                report.add(stage, name, graph, part, f"{metric}_lost", k, measured._replace(value=best.value - measured.value))
         for (stage, name, graph, k), listed in self._listed.items():
             report.add_value(stage, name, graph, "all", "coverage", k, float(listed.mean()), self.n_songs)
+        for part, chunks in self._found.items():
+            self._report_only_found(report, part, np.concatenate(chunks))
+
+    def _report_only_found(self, report: Report, part: SliceName, found: npt.NDArray[np.bool_]) -> None:
+        """Of the relevant pairs `[n, n_routes]` that any route listed, the share that one route alone listed."""
+        listed = found[found.any(axis=1)]
+        alone = listed[listed.sum(axis=1) == 1]
+        for column, name in enumerate(self._routes if len(listed) else ()):
+            report.add_value("route", name, "true", part, "only_found", None, float(alone[:, column].sum() / len(listed)), len(listed))

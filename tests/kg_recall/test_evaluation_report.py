@@ -11,6 +11,7 @@ from kg_recall.evaluation.report import Report
 from kg_recall.evaluation.run import without_route
 from kg_recall.evaluation.tally import Tally, Truth
 from kg_recall.moments import Window
+from recall.candidate_table import CandidateTable
 
 # User 0 has played songs; user 29 never plays in this house: a cold user.
 HEARD = int(SNAPSHOT.plays.item[SNAPSHOT.plays.user == 0][0])
@@ -73,3 +74,28 @@ def test_a_route_left_out_is_silent_and_takes_its_own_finds_along() -> None:
     assert len(rest) == (~only_itemcf).sum()
     assert not rest.rank[:, column].any()
     assert not rest.score[:, column].any()
+
+
+def test_what_a_route_adds_is_a_paired_difference_and_what_only_it_found_a_share() -> None:
+    truth = Truth.of(WINDOW, SNAPSHOT, TRAINING)
+    tally, users = Tally(truth, 40), np.array([0, 29], np.int32)
+    both = RankedLists.of(np.array([0, 0, 29], np.int32), np.array([HEARD, NEW, 3], np.int32), np.array([2, 1, 1], np.float32))
+    tally.add("merged", "learned", users, both, both.take(both.item != HEARD))
+    less = both.take(both.item != 3)
+    tally.add("merged", "without itemcf", users, less, less.take(less.item != HEARD))
+    rank = np.array([[1, 0], [1, 1], [0, 2]], np.int32)
+    order = np.lexsort((both.item, both.user))
+    table = CandidateTable(("repeat", "itemcf"), both.user[order], both.item[order], rank.astype(np.float32), rank)
+    tally.add_candidates(users, table, both)
+    report = Report("a house", "time", 0, {"all": 2, "new": 2})
+    tally.report(report)
+    lost = report.find("merged", "without itemcf", "recall_lost", 20)
+    assert lost is not None
+    assert (lost.value, lost.low, lost.high) == (0.5, 0.0, 1.0)
+    alone = [report.find("route", name, "only_found", None) for name in table.routes]
+    assert [row and row.value for row in alone] == pytest.approx([1 / 3, 1 / 3])
+    for name, k in (("candidates", None), ("learned", 1000)):
+        held = report.find("merged", name, "recall", k)
+        assert held is not None
+        assert held.value == 1
+    assert report.find("merged", "learned", "recall_lost", 20) is None
