@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from etl.works import works
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -54,6 +56,11 @@ class Catalogue:
     def user(self, user_id: str) -> int | None:
         """User id (row) of a user's id in the source, or None."""
         return self._user_of_id.get(user_id)
+
+    @cached_property
+    def works(self) -> npt.NDArray[np.int32]:
+        """`[n_songs]` the work of each song, named by the smallest id of its versions."""
+        return works(self.songs)
 
     @cached_property
     def song_keys(self) -> npt.NDArray[np.object_]:

@@ -26,6 +26,10 @@ class CascadeSettings:
     """Songs new to the user that each route may list besides."""
     rank_k: int = 300
     """Best merged candidates that the ranker orders; the others follow in merged order."""
+    one_of_each_work: bool = True
+    """A list holds one version of a work (single, album track, live take): the best placed. Others come only where all else is used up."""
+    quotas: dict[str, int] = field(default_factory=dict)
+    """Songs that a route may list, and as many new ones, in place of `route_k` and `new_k`: `ease = 100`."""
     users_per_chunk: int = 512
     """Users that pass the cascade at once: bounds memory."""
 
@@ -89,7 +93,7 @@ class Cascade:
 
     def candidates(self, users: npt.NDArray[np.int32]) -> CandidateTable:
         """All routes' candidates for `users`, without what may not be shown."""
-        table = collect(self.routes, users, self.settings.route_k, self.settings.new_k)
+        table = collect(self.routes, users, self.settings.route_k, self.settings.new_k, self.settings.quotas)
         return table.take(self.allowed(table.user, table.item))
 
     def allowed(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -102,6 +106,16 @@ class Cascade:
             is_song = item < self.snapshot.catalogue.n_songs
             fine &= ~is_song | (release[np.where(is_song, item, 0)] <= self.snapshot.now)
         return np.asarray(fine)
+
+    def later_versions(self, lists: RankedLists) -> npt.NDArray[np.bool_]:
+        """Songs of a work of which the same list holds a better placed version, `[n]`; none where every song counts for itself."""
+        if not self.settings.one_of_each_work:
+            return np.zeros(len(lists.user), dtype=bool)
+        work = self.snapshot.catalogue.works
+        code = lists.user.astype(np.int64) * len(work) + work[lists.item]
+        later = np.ones(len(code), dtype=bool)
+        later[np.unique(code, return_index=True)[1]] = False
+        return later
 
     def merged(self, table: CandidateTable) -> npt.NDArray[np.float32]:
         """Merge score of each candidate, `[n]`."""

@@ -26,6 +26,9 @@ SCENARIOS: Final = (*SONG_SCENARIOS, *KIND_SCENARIOS)
 SPARE: Final = 50
 """MVs or Mlogs asked of the graph beyond what a list needs."""
 
+BELOW_FILL: Final = 2.0
+"""What other versions of a listed work are lowered by: songs that fill a list stand within less than that below its last."""
+
 BATCH_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "user_id": pl.String,
     "rank": pl.Int32,
@@ -81,13 +84,17 @@ class Recommender:
         scene = self.scenes.index(scenario) if scenario in self.scenes else -1
         score = cascade.ranked(table, cascade.merged(table), scene)
         lists = _in_order(users, table.user, table.item, score)
+        lists = lists.take(~cascade.later_versions(lists))
         lists = lists.take(lists.rank <= k)
         lists = self._filled(users, lists, k, repeats)
         found = table.rank_of(lists.user, lists.item)
         return self._frame(lists, "song", found)
 
     def _filled(self, users: npt.NDArray[np.int32], lists: RankedLists, k: int, repeats: Repeats) -> RankedLists:
-        """Lists that candidates alone leave short are filled with the catalogue's other songs, most popular first."""
+        """Lists that candidates alone leave short are filled with the catalogue's other songs, most popular first.
+
+        At last come other versions of what is listed already.
+        """
         position = _position_of(users, lists.user)
         have = np.bincount(position, minlength=len(users))
         short = np.flatnonzero(have < k)
@@ -109,6 +116,8 @@ class Recommender:
         item = np.concatenate([lists.item, pair_item])
         score = np.concatenate([lists.score, fill.astype(np.float32)])
         filled = _in_order(users, user, item, score)
+        last = np.where(self.cascade.later_versions(filled), filled.score - BELOW_FILL, filled.score).astype(np.float32)
+        filled = _in_order(users, filled.user, filled.item, last)
         return filled.take(filled.rank <= k)
 
     def _of_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> pl.DataFrame:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,9 @@ class CandidateTable:
         return Candidates(self.user[rows], self.item[rows], score[rows].astype(np.float32))
 
 
+NO_QUOTAS: Final[Mapping[str, int]] = MappingProxyType({})
+
+
 class _List(NamedTuple):
     """One route's list: pairs ascending, and the place of each."""
 
@@ -87,14 +91,22 @@ class _List(NamedTuple):
     rank: npt.NDArray[np.int32]
 
 
-def collect(routes: Mapping[str, RecallRoute], users: npt.NDArray[np.int32], k: int, new_k: int = 0) -> CandidateTable:
+def collect(
+    routes: Mapping[str, RecallRoute],
+    users: npt.NDArray[np.int32],
+    k: int,
+    new_k: int = 0,
+    quotas: Mapping[str, int] = NO_QUOTAS,
+) -> CandidateTable:
     """The union over `routes` of their `k` best songs and their `new_k` best songs new to the user, for each of `users`.
 
-    A route's list is both together in the order of its scores, so that its `k` best come first. Work and memory grow with
+    A route's list is both together in the order of its scores, so that its `k` best come first. A route named in `quotas` lists so many
+    in place of each (no new ones where `new_k` is 0). Work and memory grow with
     `len(users) * len(routes) * (k + new_k)`: give users in chunks.
     """
     users = np.unique(users).astype(np.int32)
-    lists = [_list(route, users, k, new_k) for route in routes.values()]
+    widths = {name: (quotas.get(name, k), quotas.get(name, new_k) if new_k else 0) for name in routes}
+    lists = [_list(route, users, *widths[name]) for name, route in routes.items()]
     pairs = np.unique(np.concatenate([listed.pair for listed in lists])) if lists else np.empty(0, np.int64)
     user, item = _unpair(pairs)
     rank = np.zeros((len(pairs), len(lists)), dtype=np.int32)

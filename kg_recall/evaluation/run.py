@@ -99,7 +99,8 @@ def _judge(
     tally.add_candidates(users, table, RankedLists.of(table.user, table.item, merged))
     ranked_lists = _table_lists(table, ranked, played)
     tally.add("ranked", "din", users, *ranked_lists)
-    tally.add("final", "daily", users, *ranked_lists)
+    final, final_new = (lists.take(~cascade.later_versions(lists)) for lists in ranked_lists)
+    tally.add("final", "daily", users, final, final_new)
     for name in cascade.routes if len(cascade.routes) > 1 else ():
         rest = without_route(table, name)
         tally.add(
@@ -109,7 +110,7 @@ def _judge(
         changed = variant.candidates(users)
         lists = _table_lists(changed, variant.merged(changed), is_played(variant.snapshot, changed.user, changed.item))
         tally.add("merged", "learned", users, *lists, graph=state)
-    return ranked_lists
+    return final, final_new
 
 
 def _route_list(cascade: Cascade, route: RecallRoute, users: npt.NDArray[np.int32], new_only: bool) -> RankedLists:

@@ -21,7 +21,8 @@ SNAPSHOT = house(
     albums=[song // 4 for song in range(N_SONGS)],
     artists=[song // 8 for song in range(N_SONGS)],
 )
-SNAPSHOT.catalogue.songs.insert_column(1, pl.Series("artist", [f"artist {song // 8}" for song in range(N_SONGS)]))
+SNAPSHOT.catalogue.songs.insert_column(1, pl.Series("title", [f"song {song}" for song in range(N_SONGS)]))
+SNAPSHOT.catalogue.songs.insert_column(2, pl.Series("artist", [f"artist {song // 8}" for song in range(N_SONGS)]))
 
 
 def cascade(snapshot: Snapshot) -> Cascade:

@@ -74,6 +74,19 @@ def test_refused_songs_and_artists_never_appear() -> None:
     assert len(rows_of(frame, "3")) == N_SONGS
 
 
+def test_a_list_holds_one_version_of_a_work_until_all_else_is_used_up() -> None:
+    titles = pl.Series("title", ["same", "same (Live)", *(f"song {song}" for song in range(2, N_SONGS))])
+    catalogue = replace(SNAPSHOT.catalogue, songs=SNAPSHOT.catalogue.songs.with_columns(titles))
+    house = cascade(replace(SNAPSHOT, catalogue=catalogue))
+    frame = Recommender(house, ()).recommend(USERS, N_SONGS)
+    versions = frame.filter(pl.col("item_id").is_in(["0", "1"]))
+    assert (versions["rank"] == N_SONGS).sum() == len(USERS)
+    assert frame.height == N_SONGS * len(USERS)
+    house.settings = replace(house.settings, one_of_each_work=False)
+    versions = Recommender(house, ()).recommend(USERS, N_SONGS).filter(pl.col("item_id").is_in(["0", "1"]))
+    assert (versions["rank"] == N_SONGS).sum() < len(USERS)
+
+
 def test_songs_to_come_are_left_out_where_times_are_times() -> None:
     release = pl.Series("release_ts", [SNAPSHOT.now + 1] + [None] * (N_SONGS - 1), dtype=pl.Int64)
     catalogue = replace(SNAPSHOT.catalogue, songs=SNAPSHOT.catalogue.songs.with_columns(release))
