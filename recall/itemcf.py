@@ -17,15 +17,16 @@ from scipy.sparse import coo_array, csr_array, diags_array, eye_array
 
 from etl.events import Events
 from recall.candidates import Candidates, Paths
-from recall.histories import half_life_decay, played_songs, user_song
+from recall.histories import HistorySettings, decayed_history, latest_positives, played_songs, user_song
+from recall.item_based import ItemBased, nearest
 from recall.snapshot import Snapshot
-from recall.top_k import Ranked, candidates, csr, product_argmax, product_at, product_top_k
+from recall.top_k import csr
 
 Similarity = Literal["window", "cosine"]
 
 
 @dataclass(frozen=True)
-class ItemCfSettings:
+class ItemCfSettings(HistorySettings):
     """Which songs are neighbours, and what of a history counts."""
 
     similarity: Similarity = "window"
@@ -35,12 +36,6 @@ class ItemCfSettings:
     """Window: the shared weight is divided by (plays of each of the two songs)^damping; 0.5 is the cosine of the window counts."""
     neighbours: int = 200
     """Most similar songs kept of each song."""
-    max_history: int = 1000
-    """Only so many latest positive events of a user are counted: bounds the pairs of a very long history."""
-    half_life_days: float = 30.0
-    """A song of the history counts half after so many days."""
-    half_life_plays: float = 50.0
-    """The same where time is ordinal, in later plays of the user."""
 
 
 class ItemCfRoute:
@@ -57,30 +52,24 @@ class ItemCfRoute:
 
     def observe(self, snapshot: Snapshot) -> None:
         """Count who is heard with whom, and take the histories."""
-        events, settings = snapshot.positives, self.settings
-        events = events.take(places_from_end(events.user) < settings.max_history)
-        half_life = settings.half_life_plays if snapshot.ordinal else settings.half_life_days
-        weight = half_life_decay(snapshot.age(events), half_life)
-        self._history = user_song(snapshot, events, weight * events.count)
-        self._played = played_songs(snapshot)
+        settings, events = self.settings, latest_positives(snapshot, self.settings)
         if settings.similarity == "cosine":
-            counts = user_song(snapshot, events, events.count)
-            self._similar = cosine_neighbours(counts, settings.neighbours)
+            similar = cosine_neighbours(user_song(snapshot, events, events.count), settings.neighbours)
         else:
-            self._similar = window_neighbours(events, snapshot.catalogue.n_songs, settings)
+            similar = window_neighbours(events, snapshot.catalogue.n_songs, settings)
+        self.model = ItemBased(decayed_history(snapshot, settings), similar, played_songs(snapshot))
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs nearest to the user's history."""
-        exclude = self._played if new_only else None
-        return candidates(users, product_top_k(self._history, users, self._similar, k, exclude))
+        return self.model.recall(users, k, new_only=new_only)
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Summed similarity `[n]`; 0 where no song of the history is a neighbour."""
-        return product_at(self._history, self._similar, users, items)
+        return self.model.score(users, items)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The song of the history that adds most to the score."""
-        return Paths.one_hop(product_argmax(self._history, self._similar, users, items), items, "HEARD_WITH")
+        return self.model.explain(users, items, "HEARD_WITH")
 
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""
@@ -92,15 +81,6 @@ class ItemCfRoute:
         route = cls(ItemCfSettings(**json.loads((folder / "settings.json").read_text())))
         route.observe(snapshot)
         return route
-
-
-def places_from_end(user: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """For each event `[n]` in time order: how many later events its user has."""
-    order = np.argsort(user, kind="stable")
-    end = np.searchsorted(user[order], user[order], side="right")
-    places = np.empty(len(user), dtype=np.int64)
-    places[order] = end - 1 - np.arange(len(user))
-    return places
 
 
 def cosine_neighbours(counts: csr_array, n: int) -> csr_array:
@@ -122,18 +102,6 @@ def window_neighbours(events: Events, n_songs: int, settings: ItemCfSettings) ->
     plays = np.maximum(np.bincount(item, minlength=n_songs), 1).astype(np.float64) ** -settings.damping
     together = csr(diags_array(plays) @ (one_way + one_way.T) @ diags_array(plays))
     return nearest(together, csr(eye_array(n_songs)), settings.neighbours)
-
-
-def nearest(left: csr_array, right: csr_array, n: int) -> csr_array:
-    """The `n` largest positive entries of each row of `left @ right`, without the diagonal, as a matrix."""
-    size = left.shape[0]
-    best = product_top_k(left, np.arange(size), right, n, exclude=csr(eye_array(size)))
-    return rows_of(best, (size, size))
-
-
-def rows_of(ranked: Ranked, shape: tuple[int, int]) -> csr_array:
-    """The ranked entries as a matrix."""
-    return csr(csr_array((ranked.score, (ranked.row, ranked.col)), shape=shape))
 
 
 def _at_distance(

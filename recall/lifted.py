@@ -18,8 +18,9 @@ from scipy.sparse import csr_array, diags_array, eye_array
 
 from graph.projection import Projection
 from recall.candidates import Candidates, Paths
-from recall.histories import half_life_decay, played_songs, user_song
-from recall.itemcf import cosine_neighbours, places_from_end, rows_of
+from recall.histories import HistorySettings, decayed_history, latest_positives, played_songs, user_song
+from recall.item_based import rows_of
+from recall.itemcf import cosine_neighbours
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
 from recall.usercf import grouped
@@ -28,7 +29,7 @@ HEARD_WITH = "HEARD_WITH"
 
 
 @dataclass(frozen=True)
-class LiftedSettings:
+class LiftedSettings(HistorySettings):
     """What songs are lifted to, and what of a history counts."""
 
     relations: tuple[str, ...] = ("IN_ALBUM", "SUNG_BY")
@@ -39,12 +40,6 @@ class LiftedSettings:
     """Groups of largest weight that a user is led to."""
     prior_plays: float = 1.0
     """Plays that every song has in advance when a group's plays are shared out."""
-    max_history: int = 1000
-    """Only so many latest positive events of a user are counted."""
-    half_life_days: float = 30.0
-    """A song of the history counts half after so many days."""
-    half_life_plays: float = 50.0
-    """The same where time is ordinal, in later plays of the user."""
 
 
 class LiftedRoute:
@@ -61,10 +56,8 @@ class LiftedRoute:
 
     def observe(self, snapshot: Snapshot) -> None:
         """Count which groups are heard together, and take the histories."""
-        settings, events = self.settings, snapshot.positives
-        events = events.take(places_from_end(events.user) < settings.max_history)
-        half_life = settings.half_life_plays if snapshot.ordinal else settings.half_life_days
-        self._history = user_song(snapshot, events, half_life_decay(snapshot.age(events), half_life) * events.count)
+        settings, events = self.settings, latest_positives(snapshot, self.settings)
+        self._history = decayed_history(snapshot, settings)
         self._played = played_songs(snapshot)
         counts = user_song(snapshot, events, events.count)
         plays = np.bincount(events.item, events.count, snapshot.catalogue.n_songs) + settings.prior_plays

@@ -12,22 +12,20 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array, eye_array
 
 from recall.candidates import Candidates, Paths
-from recall.histories import half_life_decay, played_songs, user_song
-from recall.itemcf import places_from_end, rows_of
+from recall.histories import HistorySettings, decayed_history, played_songs
+from recall.item_based import rows_of
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
 
 
 @dataclass(frozen=True)
-class UserCfSettings:
+class UserCfSettings(HistorySettings):
     """Who is a neighbour, and what of a history counts."""
 
     neighbours: int = 200
     """Most similar listeners of each user."""
     include_self: bool = True
     """The user is a neighbour too, with cosine 1, and so hears the own songs again."""
-    max_history: int = 1000
-    """Only so many latest positive events of a user are counted."""
     half_life_days: float = 90.0
     """A song of a history counts half after so many days."""
     half_life_plays: float = 200.0
@@ -51,11 +49,7 @@ class UserCfRoute:
 
     def observe(self, snapshot: Snapshot) -> None:
         """Take the histories as vectors of length 1."""
-        events = snapshot.positives
-        events = events.take(places_from_end(events.user) < self.settings.max_history)
-        half_life = self.settings.half_life_plays if snapshot.ordinal else self.settings.half_life_days
-        weight = half_life_decay(snapshot.age(events), half_life) * events.count
-        self._unit = unit_rows(user_song(snapshot, events, weight))
+        self._unit = unit_rows(decayed_history(snapshot, self.settings))
         self._listeners = csr(self._unit.T)
         self._itself = csr(eye_array(snapshot.catalogue.n_users))
         self._played = played_songs(snapshot)

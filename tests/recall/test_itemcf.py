@@ -67,7 +67,7 @@ def test_only_the_nearest_neighbours_are_kept() -> None:
     route.fit(house(PLAYS, n_users=N_USERS, n_songs=N_SONGS))
     similar = dense_cosine()
     for song in range(N_SONGS):
-        row = route._similar[[song]]
+        row = route.model.similar[[song]]
         if similar[song].max() > 0:
             assert row.data.tolist() == pytest.approx([similar[song].max()])
         else:
