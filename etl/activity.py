@@ -103,7 +103,8 @@ def _lengths(events: Events, duration_ms: Ints, rules: RobotRules) -> tuple[npt.
     """Seconds heard of each event, 0 unknown; whether that is brief; and whether the song was left early."""
     whole = np.append(duration_ms, 0)[np.minimum(events.item, len(duration_ms))]
     heard = np.where(events.play_ms >= 0, events.play_ms, np.maximum(whole, 0)) // 1_000
-    left = (play_shares(events.item, events.play_ms, duration_ms) < rules.left_share) | (events.behaviour == Behaviour.SKIP)
+    share = play_shares(events.item, events.play_ms, duration_ms, np.float32)
+    left = (share < rules.left_share) | (events.behaviour == Behaviour.SKIP)
     paid = events.play_ms >= 1_000 * rules.paid_seconds
     brief = paid & (left | (events.play_ms < 1_000 * rules.brief_seconds))
     return heard.astype(np.int32), brief, left

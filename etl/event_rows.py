@@ -14,6 +14,7 @@ from etl.events import Events
 
 _IS_PLAYED: Final = np.isin(np.arange(len(Behaviour)), PLAYED)
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Share = TypeVar("Share", np.float32, np.float64)
 
 
 def compiled(function: Kernel) -> Kernel:
@@ -54,17 +55,20 @@ def listens(events: Events) -> npt.NDArray[np.bool_]:
     return played
 
 
-def play_shares(item: npt.NDArray[np.int32], play_ms: npt.NDArray[np.int32], duration_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def play_shares(
+    item: npt.NDArray[np.int32], play_ms: npt.NDArray[np.int32], duration_ms: npt.NDArray[np.int64], dtype: type[Share]
+) -> npt.NDArray[Share]:
     """Share of the song's duration that was heard; NaN where either is unknown or the item is no song.
 
     Args:
         item: `[n]` entity ids.
         play_ms: `[n]` milliseconds heard, -1 unknown.
         duration_ms: `[n_songs]` milliseconds, 0 or less where unknown.
+        dtype: of the result; a rule that decides by a share takes float64, so that 0.8 of a song is neither more nor less.
     """
-    duration = np.append(duration_ms, 0)[np.minimum(item, len(duration_ms))].astype(np.float32)
+    duration = np.append(duration_ms, 0)[np.minimum(item, len(duration_ms))].astype(dtype)
     duration[duration <= 0] = np.nan
-    heard = play_ms.astype(np.float32)
+    heard = play_ms.astype(dtype)
     heard[play_ms < 0] = np.nan
-    shares: npt.NDArray[np.float32] = heard / duration
+    shares: npt.NDArray[Share] = heard / duration
     return shares

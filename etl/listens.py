@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import Behaviour
+from etl.event_rows import play_shares
 from etl.events import Events
 from etl.rules import CleaningRules
 
@@ -25,7 +26,7 @@ def derive_listens(events: Events, duration_ms: npt.NDArray[np.int64], rules: Cl
     """
     if rules.derive == "never" or not len(events):
         return events
-    share = _share(events, duration_ms)
+    share = play_shares(events.item, events.play_ms, duration_ms, np.float64)
     full = _full(events, share, rules) & _open(events, Behaviour.FULL_PLAY, given)
     skipped = _skipped(events, share, rules) & _open(events, Behaviour.SKIP, given) & ~full
     rows = np.repeat(np.arange(len(events)), 1 + (full | skipped))
@@ -34,14 +35,6 @@ def derive_listens(events: Events, duration_ms: npt.NDArray[np.int64], rules: Cl
     whole = events.take(rows)
     said = np.where(full, Behaviour.FULL_PLAY, Behaviour.SKIP).astype(np.int8)[rows]
     return replace(whole, behaviour=np.where(derived, said, whole.behaviour))
-
-
-def _share(events: Events, duration_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """`[n_events]` share of the duration that was heard; NaN where either is unknown."""
-    n_songs = len(duration_ms)
-    durations = np.append(duration_ms, 0)[np.minimum(events.item, n_songs)].astype(np.float64)
-    heard = np.where(events.play_ms >= 0, events.play_ms, np.nan)
-    return heard / np.where(durations > 0, durations, np.nan)
 
 
 def _full(events: Events, share: npt.NDArray[np.float64], rules: CleaningRules) -> npt.NDArray[np.bool_]:

@@ -152,7 +152,7 @@ class EventDetails:
         """`[n]` share of the song that was heard at `rows` `[n]`, NaN unknown."""
         if self.duration_ms is None:
             return np.full(len(rows), np.nan, dtype=np.float32)
-        return play_shares(events.item[rows], events.play_ms[rows], self.duration_ms)
+        return play_shares(events.item[rows], events.play_ms[rows], self.duration_ms, np.float32)
 
 
 def _known(column: npt.NDArray[Scalar] | None, rows: npt.NDArray[np.int64], unknown: Scalar) -> npt.NDArray[Scalar]:

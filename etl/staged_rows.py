@@ -38,6 +38,8 @@ STAGED_SCHEMA: Final = {
     "count": pl.Float32,
     "key": pl.UInt64,
 }
+SECONDS: Final = "seconds of events"
+"""Name under which the sum of all times of a day is counted."""
 READ_SCHEMA: Final = {"day": pl.Int32, "name": pl.String, "n": pl.Int64}
 CONTENT: Final = ("user", "item", "behaviour", "ts", "scene", "play_ms")
 """What tells events without an id apart."""
@@ -71,7 +73,7 @@ class StagedBatch:
     rejected: pl.DataFrame
     """`day` and the columns of `REJECTED_SCHEMA`."""
     read: pl.DataFrame
-    """`day, name, n`: rows read, and values given in each optional column that can be unreadable."""
+    """`day, name, n`: rows read, the sum of their times, and values given in each optional column that can be unreadable."""
     n_read: int
     form: str | None
     """How the source writes times (`etl.watermark.form_of`); None where the batch has none."""
@@ -96,7 +98,7 @@ def stage_batch(raw: pl.DataFrame, books: Codebooks, last_ts: int) -> StagedBatc
     marked = marked.with_columns(day=calendar)
     good = marked.filter(pl.col("reason").is_null())
     rejected = [_rejected("events", raw, marked.filter(pl.col("reason").is_not_null()))]
-    counts = [_counts(marked, "events", pl.col(ROW).is_not_null())]
+    counts = [_counts(marked, "events", pl.col(ROW).is_not_null()), _counts(marked, SECONDS, pl.col("ts"))]
     for name in (column.name for column in EVENTS.columns if not column.required and unreadable(column.name) in marked.columns):
         unread = pl.col(unreadable(name))
         rejected.append(_rejected(f"events.{name}", raw, good.filter(unread).with_columns(reason=pl.lit(f"unreadable {name}"))))

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from etl.catalogue import Catalogue
 from etl.errors import UserError
 from kg_recall.errors import disk_full, is_disk_full
+from kg_recall.near_ids import nearest
 from kg_recall.progress import Progress
 
 SCHEMA: Final = pa.schema(
@@ -67,7 +68,7 @@ def chosen_users(catalogue: Catalogue, file: Path | None) -> npt.NDArray[np.int3
     if len(unknown):
         raise UserError(
             f"--users {file} lists {len(unknown):,} unknown user{'s' if len(unknown) > 1 else ''}, the first {unknown[0]!r}: "
-            "only ids of the source's users and events get a list"
+            f"only ids of the source's users and events get a list; {nearest(known['user_id'], unknown[0])}"
         )
     return rows["row"].sort().to_numpy().astype(np.int32)
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import polars as pl
 
+from etl.errors import UserError
+
 LEAST_ALIKE: Final = 0.3
 """Similarity under which an id is no suggestion."""
 
@@ -25,6 +27,17 @@ def near_ids(ids: pl.Series, wanted: str, k: int = 3) -> list[str]:
     alike = 2 * common / (len(pairs) + ended.str.len_chars() - 1)
     found = pl.DataFrame({"id": ids, "alike": alike}).filter(pl.col("alike") >= LEAST_ALIKE)
     return found.sort(pl.col("alike").neg(), "id")["id"].head(k).to_list()
+
+
+def unknown_user(ids: pl.Series, wanted: str, source: str) -> UserError:
+    """What to tell a person who asks for a user that is not among the `ids` of `source`."""
+    return UserError(f"unknown user {wanted!r}: neither users nor events of {source} name it; {nearest(ids, wanted)}")
+
+
+def nearest(ids: pl.Series, wanted: str) -> str:
+    """The ids that `wanted` may have meant, as the end of a sentence."""
+    near = near_ids(ids, wanted)
+    return f"the nearest are {', '.join(near)}" if near else "ids are those of the table users or events"
 
 
 def _ended(ids: pl.Series) -> pl.Series:

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from etl.errors import UserError
 from kg_recall.commands.options import DEFAULT_CONFIG, Config, Quiet
 from kg_recall.context import Context
-from kg_recall.near_ids import near_ids
+from kg_recall.near_ids import unknown_user
 
 User = Annotated[str, typer.Argument(metavar="USER", help="A user_id of the source.")]
 Most = Annotated[int, typer.Option("-k", min=1, help="The most values of a facet, and entries of every other list.")]
@@ -24,9 +23,7 @@ def profile(user: User, k: Most = 5, as_json: AsJson = False, config: Config = D
     lake, settings = context.lake(), context.settings
     row = lake.catalogue.user(user)
     if row is None:
-        near = near_ids(lake.catalogue.users["user_id"], user)
-        hint = f"the nearest are {', '.join(near)}" if near else "ids are those of the table users or events"
-        raise UserError(f"unknown user {user!r}: neither users nor events of {settings.source_url().shown} name it; {hint}")
+        raise unknown_user(lake.catalogue.users["user_id"], user, settings.source_url().shown)
     from kg_recall.profile_page import page
     from kg_recall.profile_reader import ProfileReader
 

@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from etl.errors import UserError
 from kg_recall.batch import FIELDS, chosen_users, write_batch
 from kg_recall.commands.options import DEFAULT_CONFIG, SCENARIOS, Config, Quiet, Repeats, Scenario, chosen, chosen_repeats
 from kg_recall.context import Context
 from kg_recall.listing import list_lines
+from kg_recall.near_ids import unknown_user
 
 User = Annotated[str, typer.Argument(metavar="USER", help="A user_id of the source.")]
 Length = Annotated[int, typer.Option("-k", min=1, help="How many items a user gets.")]
@@ -39,9 +39,10 @@ def recommend(
     context = Context.open(config, quiet=quiet)
     allowed = chosen_repeats(repeats, context.settings.recommend.repeats)
     context.serving()
-    row = context.lake().catalogue.user(user)
+    catalogue = context.lake().catalogue
+    row = catalogue.user(user)
     if row is None:
-        raise UserError(f"unknown user {user!r}: neither users nor events of {context.settings.source.url} name it")
+        raise unknown_user(catalogue.users["user_id"], user, context.settings.source_url().shown)
     from kg_recall.recommender import Recommender
 
     with context.progress.task("recommend"):

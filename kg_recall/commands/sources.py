@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from etl.simulation.settings import SimulationSettings
+from etl.simulation.settings import SMALLEST, SimulationSettings
 from kg_recall.commands.options import Quiet
 from kg_recall.progress import Progress
 
 DEMO_FOLDER = Path("kg-recall-demo")
 Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the demo lives.")]
-Songs = Annotated[int, typer.Option("--songs", metavar="N", min=1)]
-Users = Annotated[int, typer.Option("--users", metavar="N", min=1)]
-Days = Annotated[int, typer.Option("--days", metavar="N", min=1)]
+Songs = Annotated[int, typer.Option("--songs", metavar="N", min=SMALLEST["n_songs"])]
+Users = Annotated[int, typer.Option("--users", metavar="N", min=SMALLEST["n_users"])]
+Days = Annotated[int, typer.Option("--days", metavar="N", min=SMALLEST["n_days"])]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0)]
 Out = Annotated[str, typer.Option("--out", metavar="URL", help="A new database, such as sqlite:///music.db.")]
 Preset = Annotated[str, typer.Option("--preset", metavar="NAME", help="Which world to simulate.")]

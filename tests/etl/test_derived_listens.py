@@ -71,6 +71,12 @@ def test_a_name_that_the_source_gives_is_not_derived() -> None:
     assert events.behaviour.tolist() == [PLAY, PLAY, SKIP, FULL]
 
 
+def test_a_rule_decides_by_the_exact_share() -> None:
+    length = 200_000_000
+    log = plays((0, 4 * length // 5 - 1), (0, 4 * length // 5))
+    assert derive_listens(log, np.array([length]), CleaningRules()).behaviour.tolist() == [PLAY, PLAY, FULL]
+
+
 def test_other_behaviours_derive_nothing() -> None:
     assert derive_listens(plays((0, 90_000), behaviours=[CLICK]), DURATIONS, CleaningRules()).behaviour.tolist() == [CLICK]
     assert len(derive_listens(plays(), DURATIONS, CleaningRules())) == 0

@@ -76,6 +76,7 @@ def test_users_of_a_file_come_in_the_catalogues_order(tmp_path: Path) -> None:
     [
         ("u1\nnobody\nghost\n", "lists 2 unknown users, the first 'nobody'"),
         ("ghost\n", "lists 1 unknown user, the first 'ghost'"),
+        ("U2x\n", "the first 'U2x': .*; the nearest are u2"),
         ("\n\n", "lists nobody"),
         (None, "cannot read"),
     ],

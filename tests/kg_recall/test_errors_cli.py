@@ -109,8 +109,19 @@ def test_neo4j_refused_or_without_password(fails: Fails, tmp_path: Path, monkeyp
 def test_unknown_user(fails: Fails, tmp_path: Path) -> None:
     with_models(tmp_path)
     assert "unknown user 'nobody'" in fails("recommend", "nobody")
+    assert "the nearest are u1, u2, u3" in fails("recommend", "u")
     (tmp_path / "users.txt").write_text("u1\nnobody\n")
     assert "unknown user, the first 'nobody'" in fails("batch", "--out", "x.parquet", "--users", "users.txt")
+
+
+@pytest.mark.parametrize(("option", "least"), [("--songs", 40), ("--users", 2), ("--days", 1), ("--seed", 0)])
+def test_the_least_size_of_a_simulation_is_what_its_help_says(
+    fails: Fails, capfd: pytest.CaptureFixture[str], option: str, least: int
+) -> None:
+    line = fails("simulate", "--out", "sqlite:///new.db", option, str(least - 1))
+    assert f"greater than or equal to {least}" in line
+    assert invoke(["simulate", "--help"]) == 0
+    assert f"x>={least}" in next(line for line in capfd.readouterr().out.splitlines() if option in line)
 
 
 @pytest.mark.parametrize(
