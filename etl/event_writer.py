@@ -21,6 +21,7 @@ from etl.event_log import EventCoder, places
 from etl.events import SECONDS_PER_DAY, Events
 from etl.flags import Flagging, first_ts, flag_lake
 from etl.lake import EVENTS, REJECTED_SCHEMA, day_of, label_of, write_days, write_meta
+from etl.prefetch import prefetched
 from etl.robots import find_robots
 from etl.rules import CleaningRules
 from etl.staged_rows import named_rows
@@ -123,9 +124,8 @@ class EventWriter:
         search = self.census.scenes.index(SEARCH) if SEARCH in self.census.scenes else -1
         coder, last_ts = self._coder(catalogue), None
         of_user = np.zeros(catalogue.n_users, dtype=np.int64)
-        for rows, said in self._blocks(coder, comments):
-            stated, events = coder.code(rows, said)
-            _add(derived, stated, events, rows.height)
+        for stated, events, n_rows in prefetched(self._blocks(coder, comments)):
+            _add(derived, stated, events, n_rows)
             write_days(folder, events)
             last_ts = int(events.ts[-1]) if len(events) else last_ts
             of_user += np.bincount(events.user, minlength=len(of_user))
@@ -139,13 +139,14 @@ class EventWriter:
         write_meta(folder, self.census.scenes, last_ts)
         return Written(derived, flagged)
 
-    def _blocks(self, coder: EventCoder, comments: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Staged rows whose items are known and rows of `Lake.comments`, of some days at a time."""
+    def _blocks(self, coder: EventCoder, comments: pl.DataFrame) -> Iterator[tuple[Events, Events, int]]:
+        """Events of some days at a time, before and after what is derived, and how many rows state them."""
         said = comments.with_columns(day=pl.col("ts").floordiv(SECONDS_PER_DAY).cast(pl.Int32))
         commented = dict(said.group_by("day").len().iter_rows())
         for days in blocks_of(commented | self._rows_of_day()):
             rows = pl.concat([self.staged.rows(label_of(day), STATED) for day in days])
-            yield rows.filter(coder.known(rows)), said.filter(pl.col("day").is_in(days))
+            rows = rows.filter(coder.known(rows))
+            yield *coder.code(rows, said.filter(pl.col("day").is_in(days))), rows.height
 
     def _rows_of_day(self) -> dict[int, int]:
         return {day_of(label): day.rows for label, day in self.staged.days.items() if label != UNDATED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow.parquet as pq
 
 from etl.behaviours import BLOCKING, Behaviour
 from etl.chunks import blocks_of
 from etl.events import SECONDS_PER_DAY, Events
 from etl.lake import EVENTS, day_of, events_of_frame, label_of, write_flags
+from etl.prefetch import prefetched
 from etl.rules import CleaningRules
 
+_IS_BLOCKING: Final = np.isin(np.arange(len(Behaviour)), BLOCKING)
 Codes = npt.NDArray[np.int8]
 
 
@@ -71,7 +75,7 @@ class Flagging:
         exposed = events.behaviour == Behaviour.EXPOSURE
         flag[exposed & (events.play_ms >= 0) & (events.play_ms < self.rules.short_exposure_ms)] = Flag.SHORT_EXPOSURE
         # A refusal is obeyed whoever says it, and whenever it was said.
-        flag[np.isin(events.behaviour, BLOCKING)] = Flag.NONE
+        flag[_IS_BLOCKING[events.behaviour]] = Flag.NONE
         return flag
 
     def _over_cap(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
@@ -94,12 +98,14 @@ class Flagging:
         found = []
         for kind, code in OF_KIND.items():
             spans = self.robots.filter(pl.col("kind") == kind).sort("user", "since")
+            if spans.is_empty():
+                continue
             rows = np.flatnonzero(np.isin(events.user, spans["user"].to_numpy()))
             # One number a moment of a user: spans of a user do not overlap, so the last that begins before is the only candidate.
             starts = _moment(spans["user"].to_numpy(), spans["since"].to_numpy())
             at = np.searchsorted(starts, _moment(events.user[rows], events.ts[rows]), side="right") - 1
-            same = (at >= 0) & (spans["user"].to_numpy()[at] == events.user[rows]) if spans.height else at >= 0
-            inside = same & (events.ts[rows] <= spans["until"].to_numpy()[at]) if spans.height else same
+            same = (at >= 0) & (spans["user"].to_numpy()[at] == events.user[rows])
+            inside = same & (events.ts[rows] <= spans["until"].to_numpy()[at])
             found.append((code, rows[inside]))
         return found
 
@@ -126,11 +132,15 @@ def flag_lake(lake: Path, flagging: Flagging, n_users: int) -> dict[str, int]:
     """
     later = np.zeros(n_users, dtype=np.int64)
     counts = np.zeros(len(Flag), dtype=np.int64)
-    sizes = {day_of(path.stem): pl.scan_parquet(path).select(pl.len()).collect().item() for path in (lake / EVENTS).glob("*.parquet")}
-    for days in reversed(list(blocks_of(sizes))):
-        paths = [lake / EVENTS / f"{label_of(day)}.parquet" for day in days]
-        events = events_of_frame(pl.read_parquet(paths))
+    for events in prefetched(_last_days_first(lake / EVENTS)):
         flags = flagging.codes(events, later)
         counts += np.bincount(flags, minlength=len(Flag))
         write_flags(lake, events.ts, flags)
     return {flag.name.lower(): int(counts[flag]) for flag in Flag if flag}
+
+
+def _last_days_first(folder: Path) -> Iterator[Events]:
+    """Events of a lake, some days at a time."""
+    sizes = {day_of(path.stem): pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")}
+    for days in reversed(list(blocks_of(sizes))):
+        yield events_of_frame(pl.read_parquet([folder / f"{label_of(day)}.parquet" for day in days]))
