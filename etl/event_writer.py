@@ -133,7 +133,7 @@ class EventWriter:
                 activities.append(activity(events, coder.durations, artists, self.rules.robots, search=search))
         robots = find_robots(pl.concat(activities), self.rules.robots)
         robots.write_parquet(folder / "robots.parquet", compression="zstd")
-        capped = bool(self.rules.user_cap) and bool((of_user > self.rules.user_cap).any())
+        capped = of_user > (self.rules.user_cap or np.inf)
         flagged = flag_lake(folder, Flagging(self.rules, robots, self._first_ts(), capped), catalogue.n_users)
         self._write_rejected(folder / "rejected.parquet", ledger)
         write_meta(folder, self.census.scenes, last_ts)

@@ -54,15 +54,15 @@ class Flagging:
     """`user, since, until, kind` by user and time, as `etl.robots.find_robots` gives them."""
     first_ts: int | None
     """Unix seconds before which a clock must have been wrong; None: never."""
-    capped: bool
-    """Whether any user has more events than `rules.user_cap`."""
+    capped: npt.NDArray[np.bool_]
+    """`[n_users]` users who have more events than `rules.user_cap`."""
 
     def codes(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
         """Flags of some whole days of events.
 
         Args:
             events: in time order.
-            later: `[n_users]` events that each user has after these days; grows by those of these days.
+            later: `[n_users]` events that each capped user has after these days; grows by those of these days.
 
         Returns:
             `[n_events]` codes of `Flag`.
@@ -80,15 +80,15 @@ class Flagging:
 
     def _over_cap(self, events: Events, later: npt.NDArray[np.int64]) -> Codes:
         """Rank of each event from its user's last one; later days have been counted."""
-        if not self.capped:
+        rows = np.flatnonzero(self.capped[events.user])[::-1]
+        if not len(rows):
             return np.zeros(len(events), dtype=np.int8)
-        order = np.argsort(events.user[::-1], kind="stable")
-        users = events.user[::-1][order]
-        rank = np.empty(len(events), dtype=np.int64)
-        rank[order] = np.arange(len(users)) - np.searchsorted(users, users)
-        rank = rank[::-1] + later[events.user]
-        later += np.bincount(events.user, minlength=len(later))
-        over = rank >= self.rules.user_cap
+        order = np.argsort(events.user[rows], kind="stable")
+        users = events.user[rows][order]
+        rank = np.arange(len(users)) - np.searchsorted(users, users) + later[users]
+        later += np.bincount(users, minlength=len(later))
+        over = np.zeros(len(events), dtype=np.bool_)
+        over[rows[order]] = rank >= self.rules.user_cap
         # What is derived from a play goes with it.
         over[1:] |= over[:-1] & (events.source[1:] == events.source[:-1])
         return np.where(over, Flag.OVER_CAP, Flag.NONE).astype(np.int8)

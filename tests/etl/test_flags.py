@@ -30,7 +30,7 @@ def log(*events: tuple[int, int, Behaviour, int]) -> Events:
 
 def flags(events: Events, robots: pl.DataFrame = NOBODY, first: int | None = None, **rules: int) -> list[Flag]:
     settings = CleaningRules(**rules)  # type: ignore[arg-type]
-    flagging = Flagging(settings, robots, first, capped=settings.user_cap > 0)
+    flagging = Flagging(settings, robots, first, capped=np.full(9, settings.user_cap > 0))
     return [Flag(code) for code in flagging.codes(events, np.zeros(9, dtype=np.int64))]
 
 
@@ -64,7 +64,7 @@ def test_the_cap_keeps_each_users_last_events() -> None:
 
 
 def test_later_days_count_towards_the_cap() -> None:
-    flagging, later = Flagging(CleaningRules(user_cap=2), NOBODY, None, capped=True), np.zeros(2, dtype=np.int64)
+    flagging, later = Flagging(CleaningRules(user_cap=2), NOBODY, None, capped=np.full(2, True)), np.zeros(2, dtype=np.int64)
     day = log((0, 1, Behaviour.PLAY, -1), (1, 2, Behaviour.PLAY, -1), (0, 3, Behaviour.PLAY, -1))
     assert flagging.codes(day, later).tolist() == [0, 0, 0]
     assert later.tolist() == [2, 1]
