@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 from typing import Final
+
+from graph.ontology import RELATIONS
 
 ANY: Final = "*"
 """A hop over every relation, either way, that the ontology does not name: facts that only a `triples` table gives."""
@@ -24,6 +28,16 @@ class MetaPath:
     """Step names of the projection (`RELATION`, `<RELATION` against the edge), alternatives joined by `|`, or `ANY`."""
     weight: float = 1.0
     """How much evidence along this chain counts, beside hop decay and hub damping."""
+
+    @property
+    def key(self) -> str:
+        """The hops joined by dots: what a config calls the chain by."""
+        return ".".join(self.hops)
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """The relation of each hop, whichever way it is walked."""
+        return tuple("|".join(dict.fromkeys(step.removeprefix("<") for step in hop.split("|"))) for hop in self.hops)
 
     def then(self, hop: str) -> MetaPath:
         """The chain with one more hop."""
@@ -54,6 +68,22 @@ def to_kind(meta_paths: Iterable[MetaPath], last_hops: Iterable[str], max_hops: 
     straight = tuple(MetaPath("of a song heard", (hop,)) for hop in ends)
     longer = tuple(path.then(hop) for path in meta_paths for hop in ends)
     return straight + tuple(path for path in longer if len(path.hops) <= max_hops)
+
+
+def expanded(meta_paths: Iterable[MetaPath], relations: Iterable[str], at_most: int = 36) -> tuple[MetaPath, ...]:
+    """Each `ANY` hop as one hop for each of `relations` that the ontology does not name, walked either way.
+
+    So every such relation gets weights of its own. A chain of more than `at_most` combinations stays as it is.
+    """
+    either = [f"{name}|<{name}" for name in relations if name not in RELATIONS]
+    chains: list[MetaPath] = []
+    for path in meta_paths:
+        choices = [either if hop == ANY else [hop] for hop in path.hops]
+        if ANY not in path.hops or prod(len(choice) for choice in choices) > at_most:
+            chains.append(path)
+        else:
+            chains += [MetaPath(path.name, hops, path.weight) for hops in product(*choices)]
+    return tuple(chains)
 
 
 DEFAULT_META_PATHS: Final = (

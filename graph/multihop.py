@@ -54,6 +54,15 @@ class Ranked(NamedTuple):
     score: npt.NDArray[np.float32]
 
 
+class Parts(NamedTuple):
+    """What each meta-path alone contributes, before its weight."""
+
+    score: npt.NDArray[np.float32]
+    """`[n_pairs, n_paths]` part of each pair's score; 0 where the meta-path does not arrive or the item is excluded"""
+    mass: npt.NDArray[np.float64]
+    """`[n_users, n_paths]` sum of the parts over all nodes that are not excluded"""
+
+
 class BestPaths(NamedTuple):
     """For each pair the walk that carries most; `length` 0 where no walk arrives."""
 
@@ -109,7 +118,7 @@ class MultiHop:
         n_users = len(seeds.offsets) - 1
         keys = np.zeros((n_users, max(min(k, self.n_nodes), 1)), dtype=np.uint64)
         size = np.zeros(n_users, dtype=np.int64)
-        skip = exclude or Ragged(np.zeros(n_users + 1, np.int64), np.zeros(0, np.int32))
+        skip = exclude or _nothing(n_users)
         offsets, songs, weights = _in_order(seeds)
         _by_blocks(
             n_users,
@@ -132,6 +141,19 @@ class MultiHop:
             ),
         )
         return score
+
+    def parts(
+        self, seeds: Seeds, pairs: Ragged, prior: npt.NDArray[np.floating], *, exclude: Ragged | None = None, threads: int = 1
+    ) -> Parts:
+        """What each meta-path alone says of each pair, at weight 1: with `meta_paths`' weights the rows add up to `scores_of_pairs`."""
+        n_users, n_paths = len(seeds.offsets) - 1, len(self.meta_paths)
+        found = Parts(np.zeros((len(pairs.items), n_paths), np.float32), np.zeros((n_users, n_paths)))
+        skip = exclude or _nothing(n_users)
+        offsets, songs, weights = _in_order(seeds)
+        hops = self.hops._replace(path_weight=np.ones(n_paths))
+        columns = *_columns(skip), *_columns(pairs), prior.astype(np.float32, copy=False)
+        _by_blocks(n_users, threads, lambda start, stop: spread.parts(hops, offsets, songs, weights, *columns, start, stop, *found))
+        return found
 
     def best_paths(self, seeds: Seeds, pairs: Ragged, *, threads: int = 1) -> BestPaths:
         """The walk of largest mass to each pair's item; equal masses by seed id, then order of the meta-paths."""
@@ -156,6 +178,11 @@ def _in_order(seeds: Seeds) -> Seeds:
     offsets = np.zeros(len(seeds.offsets), dtype=np.int64)
     np.cumsum(np.bincount(user[order], minlength=len(offsets) - 1), out=offsets[1:])
     return Seeds(offsets, seeds.songs[order].astype(np.int32), seeds.weights[order].astype(np.float64))
+
+
+def _nothing(n_users: int) -> Ragged:
+    """Empty lists."""
+    return Ragged(np.zeros(n_users + 1, np.int64), np.zeros(0, np.int32))
 
 
 def _columns(ragged: Ragged) -> tuple[Offsets, Ints]:

@@ -297,6 +297,40 @@ def scores(hops, offsets, songs, weights, p_offsets, p_items, prior, start, stop
 
 
 @_jit
+def _weighed_sum(total, prior, touched, n):  # type: ignore[no-untyped-def]
+    """Sum of positive sums times prior over the nodes met, and every sum back to zero; 64 bits, since many small ones are added."""
+    mass = 0.0
+    if n == DENSE:
+        for node in range(len(total)):
+            mass += max(total[node] * prior[node], np.float32(0.0))
+    for i in range(n):
+        mass += max(total[touched[i]] * prior[touched[i]], np.float32(0.0))
+    _clear(total, touched, n)
+    return mass
+
+
+@_jit
+def parts(hops, offsets, songs, weights, x_offsets, x_items, p_offsets, p_items, prior, start, stop, score, mass):  # type: ignore[no-untyped-def]
+    """What each meta-path alone says, for users `start` to `stop`: of each pair into `score` `[n_pairs, n_paths]`, and summed over all
+    nodes but the user's `x_items` into `mass` `[n_users, n_paths]`. Excluded items have the score 0 as well.
+    """
+    total = np.zeros(len(prior), np.float32)
+    touched = np.empty(len(prior) // SPARSE_SHARE + 1, np.int32)
+    walk = _new_walk(hops)
+    for user in range(start, stop):
+        for path in range(len(hops.path_length)):
+            n = 0
+            for i in range(offsets[user], offsets[user + 1]):
+                _begin(hops, path, walk, songs[i], weights[i])
+                n = _add_walks(hops, path, walk, total, touched, n)
+            for i in range(x_offsets[user], x_offsets[user + 1]):
+                total[x_items[i]] = 0.0
+            for i in range(p_offsets[user], p_offsets[user + 1]):
+                score[i, path] = max(total[p_items[i]] * prior[p_items[i]], np.float32(0.0))
+            mass[user, path] = _weighed_sum(total, prior, touched, n)
+
+
+@_jit
 def _keep_best(hops, path, walk, pair_of, best):  # type: ignore[no-untyped-def]
     """Write each walk begun over the pair that it ends at, where it carries more than the walk kept there."""
     last = hops.path_length[path] - 1

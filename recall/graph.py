@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -16,33 +16,25 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from etl.behaviours import NEGATIVE, PLAYED, Behaviour
 from etl.errors import UserError
-from etl.events import Events
 from graph.hops import SpreadSettings
-from graph.metapaths import DEFAULT_META_PATHS, MetaPath, to_kind
+from graph.metapaths import DEFAULT_META_PATHS, MetaPath, expanded, to_kind
 from graph.multihop import MultiHop, Ragged, Seeds
 from recall.candidates import Candidates, Paths
-from recall.histories import half_life_decay, played_songs, user_song
+from recall.histories import played_songs
+from recall.later_slice import LaterSlice, later_slice
+from recall.metapath_weights import MetaPathWeights, check_weights, evidence
+from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
 
 SONG = "song"
+SECTION = "recall.graph"
 
 
 @dataclass(frozen=True)
-class GraphRecallSettings:
-    """What of a history counts as evidence, and how it spreads. Defaults chosen on the validation part of a real listening log."""
+class GraphRecallSettings(SeedSettings):
+    """What of a history counts as evidence, how it spreads, and how the chains are weighed."""
 
-    half_life_days: float = 30.0
-    """A song of the history counts half after so many days."""
-    half_life_plays: float = 20.0
-    """The same where time is ordinal, in later positive events of the user."""
-    repeat_power: float = 0.5
-    """The decayed count of a song's positives is raised to it: hearing a song often is not hearing many songs of an artist."""
-    negative_weight: float = 0.0
-    """What a skip, dislike or block of a song takes away, in units of one positive event; 0: nothing."""
-    max_seeds: int = 500
-    """At most so many songs of a user are seeds: those of largest weight."""
     popularity_power: float = 0.6
     """A candidate's score is multiplied by (1 + number of its listeners)^power."""
     hop_decay: float = 0.8
@@ -53,13 +45,26 @@ class GraphRecallSettings:
     """A hop leads to at most so many neighbours of a node, those of most listeners."""
     max_hops: int = 6
     threads: int = 1
+    learn: bool = True
+    """Weigh meta-paths and relations by what listeners went on to play; false: the weights that the meta-paths come with."""
+    learn_share: float = 0.1
+    """Share of the events, the latest ones, that the weights are learned from."""
+    learn_users: int = 5000
+    """At most so many users are learned from, drawn by seed."""
+    pseudo_plays: float = 5.0
+    """How many plays a weight's own data must outweigh before it leaves the weight that it would have without them."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Weights of meta-paths set by hand, by their hops (`"IN_ALBUM.<IN_ALBUM" = 0.5`); 0 switches one off."""
+    relations: dict[str, float] = field(default_factory=dict)
+    """What a hop over a relation counts, either way, set by hand (`SUNG_BY = 0.5`): in place of what was learned of it."""
 
     def __post_init__(self) -> None:
-        for name in ("half_life_days", "half_life_plays", "max_seeds", "fanout", "max_hops", "threads"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} = {getattr(self, name)} in [recall.graph] must be greater than 0: set it so or leave it out")
+        above_zero = ("half_life_days", "half_life_plays", "max_seeds", "fanout", "max_hops", "threads", "learn_users", "pseudo_plays")
+        check_above_zero(self, SECTION, *above_zero)
         if not 0 <= self.hop_decay <= 1:
-            raise UserError(f"hop_decay = {self.hop_decay} in [recall.graph] must lie between 0 and 1: set it so or leave it out")
+            raise UserError(f"hop_decay = {self.hop_decay} in [{SECTION}] must lie between 0 and 1: set it so or leave it out")
+        if not 0 < self.learn_share < 1:
+            raise UserError(f"learn_share = {self.learn_share} in [{SECTION}] must lie between 0 and 1: set it so or leave it out")
 
     @property
     def spread(self) -> SpreadSettings:
@@ -68,9 +73,11 @@ class GraphRecallSettings:
 
 
 class GraphRoute:
-    """Multi-hop recall over the projection; nothing is learned, `observe` counts."""
+    """Multi-hop recall over the projection; `fit` learns the weights of the chains, `observe` counts."""
 
     name: ClassVar[str] = "graph"
+    learned: MetaPathWeights
+    """Weights that `fit` found; without any, the meta-paths' own."""
 
     def __init__(
         self,
@@ -79,18 +86,25 @@ class GraphRoute:
     ) -> None:
         self.settings = settings
         self.meta_paths = tuple(meta_paths)
+        self.learned = MetaPathWeights.none()
 
     def fit(self, snapshot: Snapshot) -> None:
-        """Count: there is nothing to learn."""
+        """Learn weights from the latest events of the snapshot, by what stood before them; then observe all of it."""
+        self.learned = MetaPathWeights.none()
+        if self.settings.learn:
+            self.learned = self._learn(later_slice(snapshot, self.settings.learn_share), snapshot.seed)
         self.observe(snapshot)
 
     def observe(self, snapshot: Snapshot) -> None:
         """Take the users' seeds, the popularity of every entity, and the facts known at the snapshot's moment."""
         self._snapshot = snapshot
         self._kind = snapshot.catalogue.entities["kind"].to_numpy().astype(str)
+        self._chains = expanded(self.meta_paths, snapshot.projection.relations)
+        check_weights(f"{SECTION}.weights", self.settings.weights, [path.key for path in self._chains])
+        check_weights(f"{SECTION}.relations", self.settings.relations, sorted({name for path in self._chains for name in path.relations}))
         self._seeds = user_seeds(snapshot, self.settings)
         self._played = played_songs(snapshot)
-        self._popularity = np.power(1.0 + _listeners(snapshot), self.settings.popularity_power)
+        self._popularity = np.power(1.0 + listeners(snapshot), self.settings.popularity_power)
         self._multihop: dict[str, MultiHop] = {}
         self._priors: dict[str, npt.NDArray[np.float32]] = {}
 
@@ -137,8 +151,24 @@ class GraphRoute:
         self._by_kind(users, items, fill)
         return Paths(nodes, steps, np.count_nonzero(nodes >= 0, axis=1).astype(np.int8), self._snapshot.projection.step_names)
 
+    def _learn(self, later: LaterSlice, seed: int) -> MetaPathWeights:
+        """Weights of the chains under which `later` would have been least surprising."""
+        self.observe(later.before)
+        users = np.unique(later.user)
+        drawn = np.sort(np.random.default_rng(seed).permutation(users)[: self.settings.learn_users])
+        rows = np.isin(later.user, drawn)
+        hops, prior = self._multihop_of(self._chains), self._prior(SONG)
+        pairs = Ragged(np.searchsorted(later.user[rows], np.append(drawn, np.iinfo(np.int32).max)), later.item[rows])
+        exclude = Ragged(*_rows(self._played, drawn)[:2])
+        found = hops.parts(_seeds_of(self._seeds, drawn), pairs, prior, exclude=exclude, threads=self.settings.threads)
+        user = np.repeat(np.arange(len(drawn)), np.diff(pairs.offsets))
+        return MetaPathWeights.fit(
+            hops.meta_paths, evidence(hops.meta_paths, found, user, prior[pairs.items] / max(prior.sum(), 1)), self.settings.pseudo_plays
+        )
+
     def save(self, folder: Path) -> None:
-        """Write settings and meta-paths; the counts are those of whatever snapshot is observed."""
+        """Write settings, meta-paths and learned weights; the counts are those of whatever snapshot is observed."""
+        self.learned.save(folder)
         paths = [asdict(path) for path in self.meta_paths]
         (folder / "settings.json").write_text(json.dumps({"settings": asdict(self.settings), "meta_paths": paths}))
 
@@ -148,6 +178,7 @@ class GraphRoute:
         saved = json.loads((folder / "settings.json").read_text())
         paths = [MetaPath(path["name"], tuple(path["hops"]), path["weight"]) for path in saved["meta_paths"]]
         route = cls(GraphRecallSettings(**saved["settings"]), paths)
+        route.learned = MetaPathWeights.load(folder)
         route.observe(snapshot)
         return route
 
@@ -168,11 +199,21 @@ class GraphRoute:
 
     def _hops_to(self, kind: str) -> MultiHop:
         if kind not in self._multihop:
-            paths = self.meta_paths if kind == SONG else to_kind(self.meta_paths, self._last_hops(kind), self.settings.max_hops)
-            self._multihop[kind] = MultiHop.build(
-                self._snapshot.projection, paths, self.settings.spread, now=self._snapshot.now, importance=self._popularity
-            )
+            paths = self._weighed()
+            if kind != SONG:
+                paths = to_kind(paths, self._last_hops(kind), self.settings.max_hops)
+            self._multihop[kind] = self._multihop_of(paths)
         return self._multihop[kind]
+
+    def _multihop_of(self, paths: Sequence[MetaPath]) -> MultiHop:
+        snapshot = self._snapshot
+        return MultiHop.build(snapshot.projection, paths, self.settings.spread, now=snapshot.now, importance=self._popularity)
+
+    def _weighed(self) -> tuple[MetaPath, ...]:
+        """The chains of this projection with the weights that count: by hand, else learned, else their own."""
+        learned = self.learned.overruled(self.settings.relations).applied(self._chains)
+        by_hand = self.settings.weights
+        return tuple(replace(path, weight=by_hand.get(path.key, path.weight)) for path in learned)
 
     def _last_hops(self, kind: str) -> list[str]:
         """Steps that lead from songs to entities of `kind`."""
@@ -192,37 +233,6 @@ class GraphRoute:
             prior[of_kind] = self._popularity[of_kind]
             self._priors[kind] = prior
         return self._priors[kind]
-
-
-def user_seeds(snapshot: Snapshot, settings: GraphRecallSettings) -> csr_array:
-    """Weight of every user's seeds, `[n_users, n_songs]`: decayed positives to a power, minus decayed negatives."""
-
-    def decayed(events: Events) -> csr_array:
-        half_life = settings.half_life_plays if snapshot.ordinal else settings.half_life_days
-        return user_song(snapshot, events, half_life_decay(snapshot.age(events), half_life) * events.count)
-
-    seeds = decayed(snapshot.positives)
-    seeds.data **= np.float32(settings.repeat_power)
-    if settings.negative_weight:
-        negatives = snapshot.events.of(*NEGATIVE).of_songs(snapshot.catalogue.n_songs)
-        seeds = csr_array(seeds - settings.negative_weight * decayed(negatives))
-    return _heaviest(seeds, settings.max_seeds)
-
-
-def _heaviest(matrix: csr_array, n: int) -> csr_array:
-    """Only the `n` entries of largest absolute value of each row, ties by column."""
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -np.abs(matrix.data), row))
-    kept = np.sort(order[np.arange(len(order)) - matrix.indptr[row[order]] < n])
-    return csr_array((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
-
-
-def _listeners(snapshot: Snapshot) -> npt.NDArray[np.int64]:
-    """How many users ever played each song, or met another entity with any behaviour but exposure, `[n_nodes]`."""
-    events, n_songs, n_nodes = snapshot.events, snapshot.catalogue.n_songs, snapshot.projection.n_nodes
-    met = np.isin(events.behaviour, PLAYED) | ((events.item >= n_songs) & (events.behaviour != Behaviour.EXPOSURE))
-    pairs = np.unique(events.user[met].astype(np.int64) * n_nodes + events.item[met])
-    return np.bincount(pairs % n_nodes, minlength=n_nodes)
 
 
 def _rows(matrix: csr_array, rows: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:

@@ -15,7 +15,8 @@ from etl.errors import UserError
 from etl.events import Events
 from graph.metapaths import shared
 from graph.projection import Projection
-from recall.graph import GraphRecallSettings, GraphRoute, user_seeds
+from recall.graph import GraphRecallSettings, GraphRoute
+from recall.seeds import user_seeds
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
 
 DAY = int(SECONDS_PER_DAY)
