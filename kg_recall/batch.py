@@ -12,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from etl.catalogue import Catalogue
 from etl.errors import UserError
 from kg_recall.errors import disk_full, is_disk_full
 from kg_recall.near_ids import nearest
-from kg_recall.progress import Progress
 
 SCHEMA: Final = pa.schema(
     [
@@ -34,7 +32,6 @@ SCHEMA: Final = pa.schema(
 )
 """Columns of a batch, in order."""
 FIELDS: Final = SCHEMA.names
-USERS_AT_ONCE: Final = 256
 Repeats = Literal["include", "exclude"]
 
 
@@ -73,28 +70,6 @@ def chosen_users(catalogue: Catalogue, file: Path | None) -> npt.NDArray[np.int3
     return rows["row"].sort().to_numpy().astype(np.int32)
 
 
-def write_batch(
-    recommender: Recommends, users: npt.NDArray[np.int32], out: Path, *, k: int, scenario: str, repeats: Repeats, progress: Progress
-) -> int:
-    """Write the lists of `users` `[n]` (rows of the catalogue, ascending) to `out` and return the number of rows.
-
-    Raises:
-        UserError: `out` cannot be written, or the disk is full; a file that was at `out` stays as it was.
-    """
-    written = 0
-    with (
-        whole_file(out) as partial,
-        pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer,
-        progress.task("batch", total=len(users)) as advance,
-    ):
-        for chunk in np.array_split(users, range(USERS_AT_ONCE, len(users), USERS_AT_ONCE)):
-            table = as_table(recommender.recommend(chunk, k, scenario, repeats)) if len(chunk) else SCHEMA.empty_table()
-            writer.write_table(table)
-            written += table.num_rows
-            advance(len(chunk))
-    return written
-
-
 def as_table(frame: pl.DataFrame) -> pa.Table:
     """The columns of `SCHEMA` of a frame of lists."""
     return frame.select(FIELDS).to_arrow().cast(SCHEMA)
@@ -107,19 +82,38 @@ def whole_file(out: Path) -> Iterator[Path]:
     Raises:
         UserError: the place cannot be written, or the disk is full.
     """
-    if out.is_dir() or not out.parent.is_dir():
-        raise UserError(f"cannot write {out}: " + ("it is a folder; name a file" if out.is_dir() else f"there is no folder {out.parent}"))
+    check_place(out)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(out)
+        with refusing_full_disk(out):
+            yield partial
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_place(out: Path) -> None:
+    """Raises:
+    UserError: `out` is a folder or lies in none.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        raise UserError(f"cannot write {out}: " + ("it is a folder; name a file" if out.is_dir() else f"there is no folder {out.parent}"))
+
+
+@contextmanager
+def refusing_full_disk(out: Path) -> Iterator[None]:
+    """What the disk refuses while `out` is made is one line.
+
+    Raises:
+        UserError: the disk is full, or the place may not be written.
+    """
+    try:
+        yield
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(out) from error
         if isinstance(error, PermissionError):
             raise UserError(f"cannot write {out}: permission denied; name a place you may write to") from None
         raise
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -123,3 +124,11 @@ class StandIn:
             "title",
             "artist",
         )
+
+
+class SlowStandIn(StandIn):
+    """Takes its time, so that something can happen in the middle of a batch."""
+
+    def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: str = "include") -> pl.DataFrame:
+        time.sleep(0.4)
+        return super().recommend(users, k, scenario, repeats)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from kg_recall.batch import FIELDS, chosen_users, write_batch
+from kg_recall.batch import FIELDS, Recommends, chosen_users
+from kg_recall.batch_engines import ENGINES, write_batch
+from kg_recall.batch_job import BatchJob, made_of
 from kg_recall.commands.options import DEFAULT_CONFIG, SCENARIOS, Config, Quiet, Repeats, Scenario, chosen, chosen_repeats
 from kg_recall.context import Context
 from kg_recall.listing import list_lines
@@ -21,7 +24,8 @@ Explain = Annotated[bool, typer.Option("--explain", help="Show the path behind e
 AsJson = Annotated[bool, typer.Option("--json", help="Print an array with the fields of `batch`.")]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where the lists go.")]
 Users = Annotated[Path | None, typer.Option("--users", metavar="FILE", help="One user_id a line; default: every user.")]
-Engine = Annotated[str, typer.Option("--engine", metavar="local", help="What does the work.")]
+Engine = Annotated[str, typer.Option("--engine", metavar="local|ray", help="What does the work: this machine, or a Ray cluster.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes (local) or actors (ray); default: what the job is worth.")]
 
 
 def recommend(
@@ -62,19 +66,26 @@ def batch(
     users: Users = None,
     engine: Engine = "local",
     repeats: Repeats = None,
+    workers: Workers = None,
     config: Config = DEFAULT_CONFIG,
     quiet: Quiet = False,
 ) -> None:
     """Lists for all users into one Parquet file, written whole or not at all."""
     chosen("scenario", scenario, SCENARIOS)
-    chosen("engine", engine, ("local",))
+    chosen("engine", engine, ENGINES)
     context = Context.open(config, quiet=quiet)
     allowed = chosen_repeats(repeats, context.settings.recommend.repeats)
     context.serving()
     rows = chosen_users(context.lake().catalogue, users)
-    from kg_recall.recommender import Recommender
-
-    recommender = Recommender.load(context)
-    written = write_batch(recommender, rows, out, k=k, scenario=scenario, repeats=allowed, progress=context.progress)
+    opens = partial(open_recommender, config.absolute())
+    job = BatchJob(opens, rows, out.absolute(), k=k, scenario=scenario, repeats=allowed, made_of=made_of(context))
+    written = write_batch(job, engine=engine, workers=workers, progress=context.progress)
     if not quiet:
         typer.echo(f"{written:,} rows for {len(rows):,} users in {out}")
+
+
+def open_recommender(config: Path) -> Recommends:
+    """The recommender of a config's workspace: what each worker of a batch opens for itself."""
+    from kg_recall.recommender import Recommender
+
+    return Recommender.load(Context.open(config, quiet=True))

@@ -1,23 +1,31 @@
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from tiny_workspace import StandIn, tiny_lake
 
 from etl.errors import UserError
-from kg_recall import batch
-from kg_recall.batch import SCHEMA, chosen_users, write_batch
+from kg_recall import batch_job
+from kg_recall.batch import SCHEMA, Recommends, chosen_users
+from kg_recall.batch_engines import write_batch
+from kg_recall.batch_job import BatchJob
 from kg_recall.listing import list_lines
 from kg_recall.progress import Progress
 
 QUIET = Progress(quiet=True)
 
 
-def write(out: Path, recommender: StandIn | None = None, users: tuple[int, ...] = (0, 1, 2)) -> int:
-    rows = np.array(users, dtype=np.int32)
-    return write_batch(recommender or StandIn(), rows, out, k=3, scenario="daily", repeats="include", progress=QUIET)
+def job(out: Path, opens: Callable[[], Recommends] = StandIn, users: Sequence[int] = (0, 1, 2), **changed: Any) -> BatchJob:
+    return BatchJob(opens, np.array(users, dtype=np.int32), out, **{"k": 3} | changed)
+
+
+def write(out: Path, opens: Callable[[], Recommends] = StandIn, users: tuple[int, ...] = (0, 1, 2), workers: int | None = None) -> int:
+    return write_batch(job(out, opens, users), workers=workers, progress=QUIET)
 
 
 def test_the_file_has_the_published_schema_ordered_by_user_and_rank(tmp_path: Path) -> None:
@@ -30,7 +38,7 @@ def test_the_file_has_the_published_schema_ordered_by_user_and_rank(tmp_path: Pa
 
 def test_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "whole.parquet")
-    monkeypatch.setattr(batch, "USERS_AT_ONCE", 2)
+    monkeypatch.setattr(batch_job, "USERS_AT_ONCE", 2)
     write(tmp_path / "chunks.parquet")
     assert pl.read_parquet(tmp_path / "whole.parquet").equals(pl.read_parquet(tmp_path / "chunks.parquet"))
     write(tmp_path / "again.parquet")
@@ -51,9 +59,46 @@ def test_a_failed_batch_leaves_the_old_file(tmp_path: Path, error: Exception, ex
     out = tmp_path / "out.parquet"
     out.write_text("old")
     with pytest.raises(expected):
-        write(out, Failing())
+        write(out, Failing)
     assert out.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+    assert [path.name for path in (tmp_path / ".out.parquet.shards").iterdir()] == ["job.json"]
+
+
+def test_a_job_that_was_cut_off_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Dying(StandIn):
+        def recommend(self, users: npt.NDArray[np.int32], *args: object, **kwargs: object) -> pl.DataFrame:
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+            asked.extend(users.tolist())
+            return super().recommend(users, *args, **kwargs)  # type: ignore[arg-type]
+
+    write_batch(job(tmp_path / "whole.parquet", users_per_shard=1), progress=QUIET)
+    with pytest.raises(KeyboardInterrupt):
+        write_batch(job(tmp_path / "out.parquet", Dying, users_per_shard=1), progress=QUIET)
+    assert asked == [0, 1]
+    assert job(tmp_path / "out.parquet", users_per_shard=1).missing() == [2]
+    assert write_batch(job(tmp_path / "out.parquet", users_per_shard=1), progress=QUIET) == 9
+    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"out.parquet", "whole.parquet"}
+
+
+@pytest.mark.parametrize("other", [{"k": 2}, {"scenario": "fm"}, {"repeats": "exclude"}, {"made_of": "newer models"}, {"users": (0, 2)}])
+def test_shards_of_another_job_are_not_joined(tmp_path: Path, other: dict[str, Any]) -> None:
+    first = job(tmp_path / "out.parquet", users_per_shard=1)
+    assert first.missing() == [0, 1, 2]
+    first.write_shard(StandIn(), 0)
+    assert first.missing() == [1, 2]
+    second = job(tmp_path / "out.parquet", **{"users_per_shard": 1} | other)
+    assert second.missing() == list(range(len(second.users)))
+
+
+def test_more_processes_write_the_same_file(tmp_path: Path) -> None:
+    users = np.tile(np.arange(3), 3)
+    for name, workers in (("one", 1), ("two", 2)):
+        assert write_batch(job(tmp_path / name, users=users, users_per_shard=2), workers=workers, progress=QUIET) == 27
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_a_place_that_cannot_be_is_named(tmp_path: Path) -> None:

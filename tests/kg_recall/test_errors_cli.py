@@ -106,6 +106,13 @@ def test_neo4j_refused_or_without_password(fails: Fails, tmp_path: Path, monkeyp
     assert "graph-secret-word" not in line
 
 
+def test_a_sentiment_backend_is_looked_for_before_anything_is_read(fails: Fails, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "music.db") as connection:
+        connection.execute("CREATE TABLE songs (song_id, title)")
+    configure(tmp_path, URL + '[etl.sentiment]\nbackend = "etl.errors:NoSuchClass"\n')
+    assert 'sentiment backend "etl.errors:NoSuchClass" could not be loaded' in fails("etl")
+
+
 def test_unknown_user(fails: Fails, tmp_path: Path) -> None:
     with_models(tmp_path)
     assert "unknown user 'nobody'" in fails("recommend", "nobody")
@@ -129,7 +136,7 @@ def test_the_least_size_of_a_simulation_is_what_its_help_says(
     [
         ("recommend u1 --scenario playlist", "unknown scenario 'playlist': --scenario takes daily, fm, mlog or mv"),
         ("batch --out x.parquet --scenario gym", "unknown scenario 'gym'"),
-        ("batch --out x.parquet --engine ray", "unknown engine 'ray': --engine takes local"),
+        ("batch --out x.parquet --engine spark", "unknown engine 'spark': --engine takes local or ray"),
         ("recommend u1 --repeats never", "unknown repeats 'never': --repeats takes include or exclude"),
         ("evaluate --worth full", "unknown worth 'full': --worth takes quick"),
         ("recommend u1 -k 0", "'-k'"),

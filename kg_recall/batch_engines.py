@@ -1,0 +1,152 @@
+"""What does the work of a batch: this process, a few processes of this machine, or a Ray cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from etl.errors import UserError
+from kg_recall.batch import refusing_full_disk
+from kg_recall.batch_job import BatchJob
+from kg_recall.progress import Advance, Progress
+
+if TYPE_CHECKING:
+    from kg_recall.batch import Recommends
+
+ENGINES: Final = ("local", "ray")
+SHARDS_A_WORKER: Final = 4
+"""A further process is worth its start where it has so many shards to write."""
+THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
+"""What says to the libraries of a process how many threads they may start."""
+
+
+def write_batch(job: BatchJob, *, engine: str = "local", workers: int | None = None, progress: Progress) -> int:
+    """Write the lists of a job and return the number of rows. A job that was cut off goes on with the shards that are missing.
+
+    Args:
+        job: what to write, and where.
+        engine: `local` or `ray`.
+        workers: processes (`local`) or actors (`ray`); None: as many as cores (nodes) and shards are worth.
+        progress: told of users.
+
+    Raises:
+        UserError: the file cannot be written, the disk is full, or Ray is not there.
+    """
+    with refusing_full_disk(job.out):
+        missing = job.missing()
+        with progress.task("batch", total=len(job.shards)) as advance:
+            advance(len(job.shards) - len(missing))
+            if engine == "ray":
+                _on_ray(job, missing, workers, advance)
+            else:
+                _on_this_machine(job, missing, workers, advance)
+        return job.join()
+
+
+def _on_this_machine(job: BatchJob, missing: list[int], workers: int | None, advance: Advance) -> None:
+    cores = len(os.sched_getaffinity(0))
+    worth = max(1, min(cores, len(missing) // SHARDS_A_WORKER)) if workers is None else workers
+    if worth == 1:
+        recommender = job.open() if missing else None
+        for shard in missing:
+            assert recommender is not None
+            job.write_shard(recommender, shard)
+            advance(1)
+        return
+    # Spawned, not forked: threads of BLAS and torch do not survive a fork.
+    spawn = multiprocessing.get_context("spawn")
+    with _threads(max(1, cores // worth)), ProcessPoolExecutor(worth, spawn, _Worker.open, (job,)) as pool:
+        for done in as_completed([pool.submit(_Worker.write, shard) for shard in missing]):
+            done.result()
+            advance(1)
+
+
+class _Worker:
+    """A process of the pool, which has opened the recommender once."""
+
+    job: BatchJob
+    recommender: Recommends
+
+    @classmethod
+    def open(cls, job: BatchJob) -> None:
+        cls.job, cls.recommender = job, job.open()
+
+    @classmethod
+    def write(cls, shard: int) -> int:
+        return cls.job.write_shard(cls.recommender, shard)
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Processes started inside the block take `n` threads each, so that together they fill the machine and no more."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update({name: str(n) for name in THREADS})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def _on_ray(job: BatchJob, missing: list[int], workers: int | None, advance: Advance) -> None:
+    """One actor a node holds models and indexes; Ray Data hands it shards, and hands those of a lost node to another.
+
+    Every node must reach the workspace and the folder of the file under the same paths.
+    """
+    ray = _ray()
+    if not missing:
+        return
+    with _cluster(ray):
+        nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+        # Actors that hold every CPU would starve the tasks that hand them their shards.
+        cpus = min(node["Resources"]["CPU"] for node in nodes) / 2
+        rows = ray.data.from_items([{"shard": shard} for shard in missing], override_num_blocks=len(missing))
+        written = rows.map_batches(
+            _RayWorker,
+            fn_constructor_args=(job,),
+            batch_size=1,
+            num_cpus=cpus,
+            concurrency=workers or len(nodes),
+            scheduling_strategy="SPREAD",
+        )
+        for _ in written.iter_batches(batch_size=1):
+            advance(1)
+
+
+class _RayWorker:
+    """An actor that has opened the recommender once."""
+
+    def __init__(self, job: BatchJob) -> None:
+        self.job, self.recommender = job, job.open()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
+        return {"rows": [self.job.write_shard(self.recommender, int(shard)) for shard in batch["shard"]]}
+
+
+def _ray() -> Any:
+    # A batch tells nobody outside that it runs.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise UserError("--engine ray needs Ray, which is not installed: pip install 'kg-recall[ray]'") from None
+    return ray
+
+
+@contextmanager
+def _cluster(ray: Any) -> Iterator[None]:
+    """The cluster that RAY_ADDRESS names or this process has joined; else one of this machine alone, for as long as the block runs."""
+    joined = ray.is_initialized()
+    if not joined:
+        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield
+    finally:
+        if not joined:
+            ray.shutdown()
