@@ -1,4 +1,10 @@
-"""`events` out of the source into staged days: all rows, or only those since the last extraction's watermark."""
+"""`events` out of the source into staged days: all rows, or only those since the last extraction's watermark.
+
+Of the rows before the watermark the source is asked two things, in one pass: how many they are, and the sum of their times. Where
+either differs from what was read, everything is read. What escapes is what changes neither: another value beside the time of an old
+row, an old row that takes the place of one of the same second, and several changes whose times add up to the same. On a database that
+cannot add times up (`etl.watermark.seconds_in_sql`), any exchange of as many old rows escapes.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +26,12 @@ from etl.duplicates import Duplicates
 from etl.lake import REJECTED_SCHEMA, day_of, day_runs, label_of, write_parts
 from etl.prefetch import prefetched
 from etl.source import Progress, Reader, Since
-from etl.staged_rows import EVENTS, Codebooks, named_rows, stage_batch
+from etl.staged_rows import EVENTS, SECONDS, Codebooks, named_rows, stage_batch
 from etl.staging import UNDATED, Day, StagedEvents
 from etl.typed_columns import ROW
 from etl.watermark import MIXED, TEXT, moment, one_form
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Changes when staged rows of older versions can no longer be read."""
 
 
@@ -116,12 +122,15 @@ def _plan(reader: Reader, previous: Path | None, reading: str, late_days: int) -
     if old.form == MIXED:
         return _whole("times are written in several ways, so the source cannot be asked for the newest")
     cut = last - late_days
-    since = Since("ts", moment(old.form, cut), strays=old.form == TEXT)
-    earlier = sum(old.days[label].read.get("events", 0) for label in _before(old, cut))
-    if earlier == 0:
+    rows, seconds = (sum(old.days[label].read.get(name, 0) for label in _before(old, cut)) for name in ("events", SECONDS))
+    if rows == 0:
         return _whole(f"nothing is older than {late_days} days")
-    if reader.count("events", without=since) != earlier:
+    since = Since("ts", moment(old.form, cut), strays=old.form == TEXT)
+    now_rows, now_seconds = reader.older("events", since, old.form)
+    if now_rows != rows:
         return _whole(f"rows before {label_of(cut)} were added or removed")
+    if now_seconds not in (None, seconds):
+        return _whole(f"rows before {label_of(cut)} were exchanged, or their times changed")
     return _Plan(old, cut, since, "")
 
 

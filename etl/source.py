@@ -18,6 +18,7 @@ from etl.connection import database_state, make_engine, open_snapshot, plain_err
 from etl.contract import TABLES, Table
 from etl.errors import UserError
 from etl.raw_columns import concat_chunks, frame_of_rows
+from etl.watermark import seconds_in_sql
 
 CHUNK_ROWS: Final = 100_000
 EVERYTHING: Final = {"sqlite": -1, "mysql": 2**64 - 1, "mariadb": 2**64 - 1}
@@ -139,12 +140,27 @@ class Reader:
                 progress(f"read {name}", done, max(total, done))
             yield batch
 
-    def count(self, name: str, *, without: Since | None = None) -> int:
-        """Number of rows of a present table, or of those that do not belong to `without`."""
-        statement = f"SELECT COUNT(*) FROM {self._from[name]}"
-        if without is None:
-            return int(self._scalar(name, statement))
-        return int(self._scalar(name, f"{statement} WHERE NOT {self._condition(name, without)}", without))
+    def count(self, name: str) -> int:
+        """Number of rows of a present table."""
+        return int(self._scalar(name, f"SELECT COUNT(*) FROM {self._from[name]}"))
+
+    def older(self, name: str, since: Since, form: str) -> tuple[int, int | None]:
+        """Number of rows of a present table that do not belong to `since`, and the sum of their Unix seconds.
+
+        Args:
+            name: table of the contract.
+            since: the other rows.
+            form: how the source writes times (`etl.watermark`).
+
+        Returns:
+            The sum is None where this database cannot tell it of all those rows.
+        """
+        seconds = seconds_in_sql(self._connection.dialect.name, form, self._quote(self.layout[name][since.column]))
+        asked = ["COUNT(*)", *((f"COUNT({seconds})", f"SUM({seconds})") if seconds else ())]
+        statement = f"SELECT {', '.join(asked)} FROM {self._from[name]} WHERE NOT {self._condition(name, since)}"
+        with plain_errors(f"cannot read `{name}` from", self._source.url):
+            rows, *summed = self._execute(statement, since).one()
+        return rows, int(summed[1]) if rows and summed and summed[0] == rows else None
 
     def last_event(self) -> str:
         """Largest `ts` of events as the source writes it."""
@@ -238,9 +254,9 @@ class Reader:
             example = f'{name} = "SELECT *, your_column AS {missing[0]} FROM your_table"'
             raise UserError(f"{where}: {said}; [source.tables] can map it, like {example}")
 
-    def _scalar(self, name: str, statement: str, since: Since | None = None) -> Any:
+    def _scalar(self, name: str, statement: str) -> Any:
         with plain_errors(f"cannot read `{name}` from", self._source.url):
-            return self._execute(statement, since).scalar()
+            return self._execute(statement).scalar()
 
     def _execute(self, statement: str, since: Since | None = None, *, stream: bool = False) -> sa.CursorResult[Any]:
         if since is None:

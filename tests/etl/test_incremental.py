@@ -81,6 +81,40 @@ def test_rows_older_than_the_window_have_everything_read(tmp_path: Path) -> None
     same((new, report), extract(database, tmp_path / "whole"))
 
 
+@pytest.mark.parametrize("form", ["number", "text", "minutes", "fractions"])
+def test_an_old_row_that_takes_the_place_of_another_has_everything_read(tmp_path: Path, form: str) -> None:
+    forms: dict[str, Callable[[Rows], Rows]] = {"number": list, "text": iso, "minutes": minutes, "fractions": fractions}
+    database = tmp_path / "music.db"
+    bad = [log(1)[0] | {"event_id": "bad", "behaviour": "hum"}, log(1)[0] | {"event_id": "e3"}]
+    write_sqlite(database, house() | {"events": forms[form]([*log(30), *bad])})
+    extract(database, tmp_path / "0")
+    _, unchanged = extract(database, tmp_path / "1", tmp_path / "0")
+    assert unchanged.extraction.since is not None
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("DELETE FROM events WHERE event_id = 'e7'").rowcount == 1
+    add(database, forms[form]([log(30)[7] | {"event_id": "other", "ts": log(30)[7]["ts"] + 60}]))
+    new, report = extract(database, tmp_path / "2", tmp_path / "1")
+    assert report.extraction.since is None
+    assert "exchanged" in report.extraction.why
+    same((new, report), extract(database, tmp_path / "whole"))
+
+
+def test_times_in_words_that_the_source_cannot_add_up_are_still_counted(tmp_path: Path) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": [row | {"ts": f"{row['ts'][:16]} UTC"} for row in iso(log(30))]})
+    extract(database, tmp_path / "0")
+    assert extract(database, tmp_path / "1", tmp_path / "0")[1].extraction.since is not None
+
+
+@pytest.mark.parametrize("late_days", [100, 10**9])
+def test_a_window_longer_than_the_log_has_everything_read(tmp_path: Path, late_days: int) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": log(5)})
+    extract(database, tmp_path / "0", late_days=late_days)
+    _, report = extract(database, tmp_path / "1", tmp_path / "0", late_days=late_days)
+    assert report.extraction.why == f"nothing is older than {late_days} days"
+
+
 @pytest.mark.parametrize("change", ["UPDATE events SET item_id = 's2' WHERE event_id = 'e88'", "DELETE FROM events WHERE event_id = 'e87'"])
 def test_changed_rows_within_the_window_are_taken_in(tmp_path: Path, change: str) -> None:
     database = tmp_path / "music.db"
@@ -119,6 +153,14 @@ def test_times_in_several_forms_have_everything_read(tmp_path: Path) -> None:
 def iso(rows: Rows) -> Rows:
     text = pl.Series([row["ts"] for row in rows]).cast(pl.Int64)
     return [row | {"ts": moment} for row, moment in zip(rows, pl.from_epoch(text).dt.to_string("%Y-%m-%d %H:%M:%S"), strict=True)]
+
+
+def minutes(rows: Rows) -> Rows:
+    return [row | {"ts": f"{row['ts'][:16].replace(' ', 'T')}Z"} for row in iso(rows)]
+
+
+def fractions(rows: Rows) -> Rows:
+    return [row | {"ts": f"{row['ts']}.999900"} for row in iso(rows)]
 
 
 @settings(max_examples=25, deadline=None, phases=PHASES)

@@ -62,6 +62,26 @@ def test_the_next_extraction_reads_the_last_days_alone(urls: dict[str, str], tmp
     check(urls[server], tmp_path, log(range(1, 0, -1), form), 30 * 3 if form == "zoned" else 4 * 3)
 
 
+@pytest.mark.parametrize("form", ["seconds", "text"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_an_exchange_of_old_rows_is_noticed(urls: dict[str, str], tmp_path: Path, server: str, form: str) -> None:
+    refill(urls[server], {"songs": pl.DataFrame({"song_id": ["s1"], "title": ["One"]}), "events": log(range(30, 1, -1), form)})
+    # A text that is no time ends a cast on PostgreSQL: there rows are only counted.
+    exchange(urls[server], tmp_path, form, noticed=(server, form) != ("PostgreSQL", "text"))
+
+
+def exchange(url: str, folder: Path, form: str, *, noticed: bool) -> None:
+    """An old row goes, another comes for it a minute later."""
+    extract(url, folder / "first")
+    gone = log(range(20, 19, -1), form)[0]
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        assert connection.execute(sa.text("DELETE FROM events WHERE event_id = :id"), {"id": gone["event_id"][0]}).rowcount == 1
+    add(url, gone.with_columns(event_id=pl.lit("other"), ts=pl.Series([FORMS[form](NOW - 20 * DAY + 60)])))
+    lake, read = extract(url, folder / "second", folder / "first")
+    whole, rows = extract(url, folder / "whole")
+    assert (read == rows, differing(lake, whole) == []) == (noticed, noticed)
+
+
 @pytest.mark.parametrize("server", TIMESTAMP)
 def test_times_of_the_servers_own_type_too(urls: dict[str, str], tmp_path: Path, server: str) -> None:
     refill(urls[server], {"songs": pl.DataFrame({"song_id": ["s1"], "title": ["One"]})})
@@ -73,6 +93,7 @@ def test_times_of_the_servers_own_type_too(urls: dict[str, str], tmp_path: Path,
             connection.exec_driver_sql("SET TIME ZONE 'UTC'")
     form = "zoned" if server == "PostgreSQL" else "text"
     add(urls[server], log(range(30, 1, -1), form))
+    exchange(urls[server], tmp_path / "exchange", form, noticed=True)
     check(urls[server], tmp_path, log(range(1, 0, -1), form))
 
 
