@@ -42,13 +42,22 @@ def signs(scores: Scores, rules: SentimentRules) -> npt.NDArray[np.int8]:
 
 def load(backend: str) -> Sentiment:
     """The backend of a name of `BACKENDS`, or of `module:Class`. Raises `UserError` where there is none."""
+    kind = backend_class(backend)
+    try:
+        return kind()
+    except (ImportError, TypeError) as error:
+        raise UserError(f'sentiment backend "{backend}" could not be loaded ({error}): install it, or name another') from error
+
+
+def backend_class(backend: str) -> type[Sentiment]:
+    """The class of `load`, not yet made one of: what it wraps is not loaded. Raises `UserError` where there is none."""
     module, _, name = BACKENDS.get(backend, backend).partition(":")
     try:
-        found: Sentiment = getattr(import_module(module), name)()
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        found: type[Sentiment] = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f'sentiment backend "{backend}" could not be loaded ({error}): install it, or name another') from error
-    if not callable(getattr(found, "score", None)):
-        raise UserError(f'sentiment backend "{backend}" has no method score(texts): give it one, or name another')
+    if not isinstance(found, type) or not callable(getattr(found, "score", None)):
+        raise UserError(f'sentiment backend "{backend}" is no class with a method score(texts): give it one, or name another')
     return found
 
 

@@ -28,7 +28,9 @@ def run(context: Context, folder: Path) -> None:
         UserError: the source cannot be read, lacks something required, or has too many unusable rows.
     """
     from etl.pipeline import write_lake
+    from etl.sentiment import backend_class
 
+    backend_class(context.settings.etl.sentiment.backend)  # told before hours of reading, not after
     rules, workspace = context.settings.etl, context.workspace
     # Without a record something that the earlier run staged may be gone: then everything is read.
     previous = workspace.folder if workspace.record("etl") is not None else None

@@ -59,6 +59,9 @@ def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkey
         (URL + '[recommend]\nnow = "yesterday"\n', "line 4: [recommend] now: 'yesterday' is no time: write one like 2024-05-01"),
         (URL + "[etl]\nmax_rejected = 7\n", "line 4: [etl] max_rejected = 7: must be less than or equal to 1"),
         (URL + "[etl]\nskip_share = 7\n", "[etl] skip_share = 7.0: give a share"),
+        (URL + "[etl.sentiment]\nbackend = 'nice'\n", 'sentiment backend "nice" is unknown: take one of snownlp'),
+        (URL + "[etl.sentiment]\nbackend = 'no_such_module:Class'\n", "needs 'no_such_module', which is not installed here"),
+        (URL + "[etl.sentiment]\nbackend = 'my.module:'\n", 'names no class: write "module:Class" of your own'),
         (URL + "[recall.repeat]\nd = 'x'\n", "line 4: [recall.repeat] d = 'x': must be a valid number"),
         (
             URL + "[recommend.rerank]\nmax_per_artist = 2\n",
