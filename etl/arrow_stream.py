@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import sqlalchemy as sa
 
+from etl.prefetch import prefetched
 from etl.raw_columns import plain_columns
 
 BATCH_ROWS: Final = 250_000
@@ -52,9 +54,9 @@ class ArrowStream:
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
             _check_types(reader.schema)
-            for batch in reader:
+            for batch in prefetched(iter(reader)):
                 if batch.num_rows:
-                    yield plain_columns(_unmixed(pl.DataFrame(pl.from_arrow(batch))))
+                    yield plain_columns(_unmixed(batch))
 
     def begin(self) -> None:
         """Leave the snapshot, if any, for that of now.
@@ -80,13 +82,22 @@ def _check_types(schema: pa.Schema) -> None:
             raise MixedColumnError(f"{field.name} is of a type of the database's own")
 
 
-def _unmixed(batch: pl.DataFrame) -> pl.DataFrame:
-    """The batch, unless one of its columns of text holds bytes or fractions too."""
-    for column in batch:
-        dotted = column.filter(column.str.contains(".", literal=True)) if column.dtype == pl.String else column.clear()
-        if column.dtype == pl.Binary or (len(dotted) and dotted.str.contains(WRITTEN_NUMBER).any()):
+def _unmixed(batch: pa.RecordBatch) -> pl.DataFrame:
+    """The batch as a frame, unless one of its columns of text holds bytes or fractions too."""
+    frame = pl.DataFrame(pl.from_arrow(batch))
+    for column, stored in zip(frame, batch.columns, strict=True):
+        fractions = column.dtype == pl.String and _holds_dot(stored) and column.str.contains(WRITTEN_NUMBER).any()
+        if column.dtype == pl.Binary or fractions:
             raise MixedColumnError(f"{column.name} mixes types")
-    return batch
+    return frame
+
+
+def _holds_dot(column: pa.Array) -> bool:
+    """Whether a dot may be in the text of a column: most have none, and then no value need be looked at."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return True
+    text = column.buffers()[2]
+    return text is not None and bool((np.frombuffer(text, dtype=np.uint8) == ord(".")).any())
 
 
 @contextmanager
