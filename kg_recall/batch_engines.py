@@ -31,15 +31,15 @@ def write_batch(job: BatchJob, *, engine: str = "local", workers: int | None = N
         job: what to write, and where.
         engine: `local` or `ray`.
         workers: processes (`local`) or actors (`ray`); None: as many as cores (nodes) and shards are worth.
-        progress: told of users.
+        progress: told of shards.
 
     Raises:
         UserError: the file cannot be written, the disk is full, or Ray is not there.
     """
     with refusing_full_disk(job.out):
         missing = job.missing()
-        with progress.task("batch", total=len(job.shards)) as advance:
-            advance(len(job.shards) - len(missing))
+        with progress.task("batch", total=job.n_shards) as advance:
+            advance(job.n_shards - len(missing))
             if engine == "ray":
                 _on_ray(job, missing, workers, advance)
             else:

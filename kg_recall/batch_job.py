@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,9 +47,9 @@ class BatchJob:
     users_per_shard: int = USERS_PER_SHARD
 
     @property
-    def shards(self) -> list[npt.NDArray[np.int32]]:
-        """Users of each shard; one empty shard where there are no users."""
-        return np.array_split(self.users, range(self.users_per_shard, len(self.users), self.users_per_shard))
+    def n_shards(self) -> int:
+        """Number of shards; one, which is empty, where there are no users."""
+        return max(1, -(-len(self.users) // self.users_per_shard))
 
     @property
     def folder(self) -> Path:
@@ -77,22 +78,22 @@ class BatchJob:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir()
             write_text(mark, self.fingerprint)
-        return [shard for shard in range(len(self.shards)) if not self.path(shard).is_file()]
+        return [shard for shard in range(self.n_shards) if not self.path(shard).is_file()]
 
     def write_shard(self, recommender: Recommends, shard: int) -> int:
         """Write one shard whole, and return its rows. Two workers may write the same one: both write the same bytes."""
-        users = self.shards[shard]
+        users = self.users[shard * self.users_per_shard : (shard + 1) * self.users_per_shard]
         chunks = np.array_split(users, range(USERS_AT_ONCE, len(users), USERS_AT_ONCE)) if len(users) else []
         tables = [as_table(recommender.recommend(chunk, self.k, self.scenario, self.repeats)) for chunk in chunks]
         table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-        partial = self.folder / f".{shard:08d}-{uuid.uuid4().hex}"
+        draft = self.folder / f".{shard:08d}-{uuid.uuid4().hex}"
         try:
-            pq.write_table(table, partial, compression="zstd")
-            sync_folder(partial)
-            os.replace(partial, self.path(shard))
+            pq.write_table(table, draft, compression="zstd")
+            sync_folder(draft)
+            os.replace(draft, self.path(shard))
         finally:
-            partial.unlink(missing_ok=True)
-        return table.num_rows
+            draft.unlink(missing_ok=True)
+        return int(table.num_rows)
 
     def join(self) -> int:
         """Put all shards into the file in their order, remove them, and return the number of rows.
@@ -101,8 +102,8 @@ class BatchJob:
             UserError: the file cannot be written, or the disk is full; a file that was there stays as it was, and so do the shards.
         """
         rows = 0
-        with whole_file(self.out) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-            for shard in range(len(self.shards)):
+        with whole_file(self.out) as draft, pq.ParquetWriter(draft, SCHEMA, compression="zstd") as writer:
+            for shard in range(self.n_shards):
                 table = pq.read_table(self.path(shard), schema=SCHEMA)
                 writer.write_table(table)
                 rows += table.num_rows
@@ -110,7 +111,22 @@ class BatchJob:
         return rows
 
 
-def made_of(context: Context) -> str:
+def workspace_job(
+    context: Context, config: Path, users: npt.NDArray[np.int32], out: Path, k: int, scenario: str, repeats: Repeats
+) -> BatchJob:
+    """The lists of `users` by the models that serve in the workspace of `config`, whose context this is."""
+    opens = partial(_open_recommender, config.absolute())
+    return BatchJob(opens, users, out.absolute(), k, scenario, repeats, _made_of(context))
+
+
+def _open_recommender(config: Path) -> Recommends:
+    from kg_recall.context import Context
+    from kg_recall.recommender import Recommender
+
+    return Recommender.load(Context.open(config, quiet=True))
+
+
+def _made_of(context: Context) -> str:
     """Fingerprint of what answers a batch: the package, the artefacts that serve, and the settings that order and phrase lists."""
     from kg_recall.steps import serving_step
 

@@ -12,7 +12,9 @@ from etl.catalogue import Catalogue
 from etl.errors import UserError
 from etl.simulation.service import run_simulation
 from etl.simulation.settings import SimulationSettings
-from kg_recall.batch import chosen_users, write_batch
+from kg_recall.batch import chosen_users
+from kg_recall.batch_engines import write_batch
+from kg_recall.batch_job import workspace_job
 from kg_recall.commands.flow import bring_up_to_date
 from kg_recall.context import Context
 from kg_recall.listing import list_lines
@@ -44,17 +46,16 @@ def run_demo(folder: Path, *, quiet: bool = False) -> None:
     context = Context.open(folder / CONFIG_NAME, quiet=quiet)
     bring_up_to_date(context, flow(context.settings), quiet=quiet)
     out = folder / "recommendations.parquet"
-    _recommend_all(context, out)
+    _recommend_all(context, folder / CONFIG_NAME, out)
     _show(pl.read_parquet(out), context.lake().catalogue)
     typer.echo(f"\nall lists: {out}; next: kg-recall recommend USER -c {folder / CONFIG_NAME} --explain (repeats included)")
 
 
-def _recommend_all(context: Context, out: Path) -> None:
-    from kg_recall.recommender import Recommender
-
+def _recommend_all(context: Context, config: Path, out: Path) -> None:
     users = chosen_users(context.lake().catalogue, None)
     # Half of what people hear they have heard before, which needs no explaining: the demo shows what is new to them.
-    write_batch(Recommender.load(context), users, out, k=LIST_LENGTH, scenario="daily", repeats="exclude", progress=context.progress)
+    job = workspace_job(context, config, users, out, LIST_LENGTH, "daily", "exclude")
+    write_batch(job, progress=context.progress)
 
 
 def _show(lists: pl.DataFrame, catalogue: Catalogue) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from kg_recall.batch import FIELDS, Recommends, chosen_users
+from kg_recall.batch import FIELDS, chosen_users
 from kg_recall.batch_engines import ENGINES, write_batch
-from kg_recall.batch_job import BatchJob, made_of
+from kg_recall.batch_job import workspace_job
 from kg_recall.commands.options import DEFAULT_CONFIG, SCENARIOS, Config, Quiet, Repeats, Scenario, chosen, chosen_repeats
 from kg_recall.context import Context
 from kg_recall.listing import list_lines
@@ -77,15 +76,7 @@ def batch(
     allowed = chosen_repeats(repeats, context.settings.recommend.repeats)
     context.serving()
     rows = chosen_users(context.lake().catalogue, users)
-    opens = partial(open_recommender, config.absolute())
-    job = BatchJob(opens, rows, out.absolute(), k=k, scenario=scenario, repeats=allowed, made_of=made_of(context))
+    job = workspace_job(context, config, rows, out, k, scenario, allowed)
     written = write_batch(job, engine=engine, workers=workers, progress=context.progress)
     if not quiet:
         typer.echo(f"{written:,} rows for {len(rows):,} users in {out}")
-
-
-def open_recommender(config: Path) -> Recommends:
-    """The recommender of a config's workspace: what each worker of a batch opens for itself."""
-    from kg_recall.recommender import Recommender
-
-    return Recommender.load(Context.open(config, quiet=True))
