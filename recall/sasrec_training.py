@@ -1,0 +1,219 @@
+"""Training of the sequence network: windows of like length to batches without padding, batches to loss, the metric that stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
+from recall.held_out import VALIDATION_K, HeldOut, Search
+from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
+from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
+from recall.sasrec_network import SasRec
+from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss
+from recall.vector_index import VectorIndex
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class SequenceExamples:
+    """Which examples a user gives, and against what."""
+
+    loss: Literal["auto"] | LossName = "auto"
+    """`full_softmax`, `sampled_softmax` or `gbce`; `auto` is the full softmax up to `full_softmax_songs` songs, and sampled beyond."""
+    full_softmax_songs: int = 10_000
+    n_negatives: int = 1024
+    """Negatives that a batch shares."""
+    negative_power: float = 0.75
+    """Sampled softmax: exponent of an item's frequency in the distribution that negatives are drawn from (gBCE draws uniformly)."""
+    uniform_share: float = 0.1
+    """Sampled softmax: share of negatives drawn from all songs alike."""
+    calibration: float = 0.75
+    """gBCE's t: from plain BCE at 0 to calibrated probabilities at 1."""
+    max_examples_per_user: int = 2000
+    """Latest tokens of a user that are examples of an epoch."""
+    batch_tokens: int = 8192
+    """Places of a batch, padding included."""
+    precision: Precision = "auto"
+    """Type of the products while training; `auto` is bfloat16 where the processor has tiles for it (AMX), else float32."""
+    valid_share: float = 0.1
+    """Time-later slice that says when to stop."""
+    valid_users: int = 2000
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """The type that a precision stands for on this processor."""
+    tiles = precision == "auto" and torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if tiles or precision == "bfloat16" else torch.float32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B windows of at most T tokens."""
+
+    tokens: Tensor
+    """`[B, T - 1]` items of all tokens but the last, padded at the end."""
+    target: Tensor
+    """`[n]` item of each real token that may be a target."""
+    place: Tensor
+    """`[n]` its place in the flat `[B * T]`: the vector there has seen what came before it."""
+
+
+class Batches:
+    """Batches of one epoch: windows sorted by length, so that a batch holds some of like length, in random order."""
+
+    def __init__(self, sequences: Sequences, examples: SequenceExamples, length: int, seed: int, epoch: int) -> None:
+        self.sequences = sequences
+        rng = generator(seed, epoch)
+        windows = training_windows(sequences, length + 1, max(1, examples.max_examples_per_user // (length + 1)), rng)
+        tokens = windows.end - windows.start
+        windows = windows.take(np.lexsort((rng.random(len(windows)), -tokens)))
+        self.parts = _cuts(windows.end - windows.start, examples.batch_tokens)
+        rng.shuffle(self.parts)
+        self.windows = windows
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start, end in self.parts:
+            yield batch(self.sequences, self.windows.take(np.arange(start, end)))
+
+
+def _cuts(tokens: Ints, batch_tokens: int) -> list[tuple[int, int]]:
+    """Where to cut windows sorted by falling length `[n]`, so that a batch padded to its longest has at most `batch_tokens` places."""
+    cuts, start = [], 0
+    while start < len(tokens):
+        end = min(len(tokens), start + max(1, batch_tokens // int(tokens[start])))
+        cuts.append((start, end))
+        start = end
+    return cuts
+
+
+def batch(sequences: Sequences, windows: Windows) -> Batch:
+    """The windows (none empty) as a batch."""
+    rows, real = token_rows(windows, int((windows.end - windows.start).max()))
+    item = sequences.item[rows]
+    place = np.flatnonzero(real & sequences.positive[rows])
+    columns = (item[:, :-1], item.ravel()[place], place)
+    return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
+
+
+class Objective:
+    """Loss of a batch, by name."""
+
+    def __init__(self, network: SasRec, counts: npt.NDArray[np.integer], examples: SequenceExamples, seed: int) -> None:
+        """`counts` `[n_items]` is how often each item is a target."""
+        self.network, self.examples, self.dtype = network, examples, dtype_of(examples.precision)
+        few = len(counts) <= examples.full_softmax_songs
+        self.name: LossName = examples.loss if examples.loss != "auto" else "full_softmax" if few else "sampled_softmax"
+        uniform = 1.0 if self.name == "gbce" else examples.uniform_share
+        self.sampler = NegativeSampler(counts, examples.negative_power, uniform)
+        self.rng = generator(seed, NEGATIVES_STREAM)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Mean loss of the batch's examples, a scalar."""
+        vectors = self.network(batch.tokens, self.dtype).flatten(0, 1)[batch.place]
+        if self.name == "full_softmax":
+            return full_softmax_loss(vectors, self.network.items.to(self.dtype), batch.target)
+        return self._sampled(vectors, batch.target)
+
+    def _sampled(self, vectors: Tensor, target: Tensor) -> Tensor:
+        negatives = torch.from_numpy(self.sampler.sample(self.examples.n_negatives, self.rng))
+        table = self.network.items.to(self.dtype)
+        positive = (vectors * torch.nn.functional.embedding(target, table)).sum(-1).float()
+        negative = (vectors @ torch.nn.functional.embedding(negatives, table).T).float()
+        if self.name == "gbce":
+            return gbce_loss(positive, negative, target, negatives, len(table), self.examples.calibration)
+        return sampled_softmax_loss(positive, negative, target, negatives, self.sampler.log_q)
+
+
+NEGATIVES_STREAM = 1_000_033
+"""Stream of the seed that draws negatives; epochs have the small numbers."""
+
+
+def fit_sasrec(
+    network: SasRec,
+    sequences: Sequences,
+    *,
+    ordinal: bool,
+    examples: SequenceExamples,
+    training: TrainingSettings,
+    epochs: int | None,
+    seed: int,
+    progress: ProgressCallback | None = None,
+    validate: Callable[[], float] | None = None,
+) -> TrainingResult:
+    """Train in place: on everything for `epochs`, or before a time-later slice until recall on the slice stops growing.
+
+    Args:
+        network: its items are those of `sequences.item`.
+        sequences: histories.
+        ordinal: time gives order only.
+        examples: loss and batches.
+        training: learning rate, patience and the like.
+        epochs: train exactly that many, on everything.
+        seed: of windows, negatives and dropout.
+        progress: told of each step.
+        validate: a metric of the caller's own on what `sequences` do not hold; then nothing is held back from them.
+    """
+    n_items = len(network.items)
+    late = None if epochs is not None or validate is not None else sequences.split(ordinal, examples.valid_share)[1]
+    if late is not None and not (late & sequences.positive).any():
+        # Too few events to hold any back: nothing says when to stop.
+        late, epochs = None, training.max_epochs
+    seen = sequences if late is None else sequences.take(~late)
+    if not seen.positive.any():
+        return TrainingResult(epochs_found=0)
+    if late is not None:
+        held = HeldOut.of(sequences, late, n_items, examples.valid_users, seed)
+        validate = lambda: held.recall(search_of(network, seen, held.users, dtype_of(examples.precision)))  # noqa: E731
+    objective = Objective(network, np.bincount(seen.item[seen.positive], minlength=n_items), examples, seed)
+    return train(
+        network,
+        lambda epoch: Batches(seen, examples, network.shape.length, seed, epoch),
+        objective,
+        seed=seed,
+        settings=training,
+        epochs=epochs,
+        validate=validate,
+        progress=progress,
+    )
+
+
+def search_of(network: SasRec, sequences: Sequences, users: Ints, dtype: torch.dtype) -> Search:
+    """The best items of `users` as `HeldOut` asks for them."""
+    vectors = user_vectors(network, sequences, users, dtype)
+    index = VectorIndex(network.items.detach().numpy())
+    return lambda exclude: index.search(vectors, VALIDATION_K, exclude)
+
+
+@torch.no_grad()
+def user_vectors(network: SasRec, sequences: Sequences, users: Ints, dtype: torch.dtype = torch.float32) -> npt.NDArray[np.float32]:
+    """Vectors `[n, dim]` of users as their sequences stand; of one without tokens that of the start.
+
+    Args:
+        network: in evaluation mode.
+        sequences: histories.
+        users: `[n]`; those of like length are computed together.
+        dtype: what is computed in.
+    """
+    windows = last_windows(sequences, users, network.shape.length)
+    tokens = windows.end - windows.start
+    order = np.argsort(-tokens, kind="stable")
+    out = np.zeros((len(users), network.shape.dim), np.float32)
+    for start, end in _cuts(tokens[order] + 1, 16_384):
+        rows = order[start:end]
+        part = windows.take(rows)
+        at, _ = token_rows(part, int(tokens[rows[0]]))
+        songs = torch.from_numpy(sequences.item[at] if len(sequences) else np.zeros(at.shape, np.int64))
+        vectors = network(songs, dtype)[torch.arange(len(rows)), torch.from_numpy(tokens[rows])]
+        out[rows] = vectors.float().numpy()
+    return out
