@@ -118,26 +118,26 @@ class MultiHop:
         n_users = len(seeds.offsets) - 1
         keys = np.zeros((n_users, max(min(k, self.n_nodes), 1)), dtype=np.uint64)
         size = np.zeros(n_users, dtype=np.int64)
-        skip = exclude or _nothing(n_users)
+        skip = exclude or nothing(n_users)
         offsets, songs, weights = _in_order(seeds)
-        _by_blocks(
+        by_blocks(
             n_users,
             threads,
             lambda start, stop: spread.top_k(
-                self.hops, offsets, songs, weights, *_columns(skip), prior.astype(np.float32, copy=False), start, stop, keys, size
+                self.hops, offsets, songs, weights, *columns(skip), prior.astype(np.float32, copy=False), start, stop, keys, size
             ),
         )
-        return _ranked(keys, size if k > 0 else 0 * size)
+        return ranked(keys, size if k > 0 else 0 * size)
 
     def scores_of_pairs(self, seeds: Seeds, pairs: Ragged, prior: npt.NDArray[np.floating], *, threads: int = 1) -> npt.NDArray[np.float32]:
         """Score of each pair `[n]`, the same number as in `top_k`; 0 where it is not positive."""
         score = np.zeros(len(pairs.items), dtype=np.float32)
         offsets, songs, weights = _in_order(seeds)
-        _by_blocks(
+        by_blocks(
             len(seeds.offsets) - 1,
             threads,
             lambda start, stop: spread.scores(
-                self.hops, offsets, songs, weights, *_columns(pairs), prior.astype(np.float32, copy=False), start, stop, score
+                self.hops, offsets, songs, weights, *columns(pairs), prior.astype(np.float32, copy=False), start, stop, score
             ),
         )
         return score
@@ -148,11 +148,11 @@ class MultiHop:
         """What each meta-path alone says of each pair, at weight 1: with `meta_paths`' weights the rows add up to `scores_of_pairs`."""
         n_users, n_paths = len(seeds.offsets) - 1, len(self.meta_paths)
         found = Parts(np.zeros((len(pairs.items), n_paths), np.float32), np.zeros((n_users, n_paths)))
-        skip = exclude or _nothing(n_users)
+        skip = exclude or nothing(n_users)
         offsets, songs, weights = _in_order(seeds)
         hops = self.hops._replace(path_weight=np.ones(n_paths))
-        columns = *_columns(skip), *_columns(pairs), prior.astype(np.float32, copy=False)
-        _by_blocks(n_users, threads, lambda start, stop: spread.parts(hops, offsets, songs, weights, *columns, start, stop, *found))
+        given = *columns(skip), *columns(pairs), prior.astype(np.float32, copy=False)
+        by_blocks(n_users, threads, lambda start, stop: spread.parts(hops, offsets, songs, weights, *given, start, stop, *found))
         return found
 
     def best_paths(self, seeds: Seeds, pairs: Ragged, *, threads: int = 1) -> BestPaths:
@@ -162,10 +162,10 @@ class MultiHop:
             np.full((n, longest + 1), -1, np.int32), np.full((n, longest), -1, np.int16), np.full(n, -1, np.int16), np.zeros(n)
         )
         offsets, songs, weights = _in_order(seeds)
-        _by_blocks(
+        by_blocks(
             len(seeds.offsets) - 1,
             threads,
-            lambda start, stop: spread.best_paths(self.hops, offsets, songs, weights, *_columns(pairs), self.n_nodes, start, stop, best),
+            lambda start, stop: spread.best_paths(self.hops, offsets, songs, weights, *columns(pairs), self.n_nodes, start, stop, best),
         )
         return best
 
@@ -180,16 +180,17 @@ def _in_order(seeds: Seeds) -> Seeds:
     return Seeds(offsets, seeds.songs[order].astype(np.int32), seeds.weights[order].astype(np.float64))
 
 
-def _nothing(n_users: int) -> Ragged:
+def nothing(n_users: int) -> Ragged:
     """Empty lists."""
     return Ragged(np.zeros(n_users + 1, np.int64), np.zeros(0, np.int32))
 
 
-def _columns(ragged: Ragged) -> tuple[Offsets, Ints]:
+def columns(ragged: Ragged) -> tuple[Offsets, Ints]:
+    """The lists as the kernels take them."""
     return ragged.offsets.astype(np.int64, copy=False), ragged.items.astype(np.int32, copy=False)
 
 
-def _by_blocks(n_users: int, threads: int, kernel: Callable[[int, int], None]) -> None:
+def by_blocks(n_users: int, threads: int, kernel: Callable[[int, int], None]) -> None:
     """Run a kernel over the users, in one block or in one a thread (kernels hold no lock and write to rows of their own)."""
     edges = np.linspace(0, n_users, max(threads, 1) + 1).astype(int).tolist()
     blocks = list(pairwise(edges))
@@ -200,7 +201,7 @@ def _by_blocks(n_users: int, threads: int, kernel: Callable[[int, int], None]) -
         list(pool.map(lambda block: kernel(*block), blocks))
 
 
-def _ranked(keys: npt.NDArray[np.uint64], size: npt.NDArray[np.int64]) -> Ranked:
+def ranked(keys: npt.NDArray[np.uint64], size: npt.NDArray[np.int64]) -> Ranked:
     """Rows of keys (score bits, then the complement of the id) as columns."""
     user, place = np.nonzero(np.arange(keys.shape[1]) < size[:, None])
     key = keys[user, place]
