@@ -25,7 +25,7 @@ from kg_recall.sections import (
     Section,
     SourceSettings,
 )
-from kg_recall.settings_errors import config_error
+from kg_recall.settings_errors import config_error, number_error
 from kg_recall.source_url import SourceUrl, resolve_url
 
 CONFIG_NAME = "kg-recall.toml"
@@ -82,8 +82,11 @@ class Settings(BaseSettings):
         text = _read(path)
         try:
             values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
             raise UserError(f"{path} is not valid TOML: {error}; mend that line") from None
+        wrong = number_error(path, text, cls, values)
+        if wrong is not None:
+            raise wrong
         try:
             settings = cls(**values)
         except ValidationError as error:
@@ -106,10 +109,14 @@ class Settings(BaseSettings):
             UserError: an unknown key or a wrong value, with its line and its remedy.
         """
         for section in filter(self.section, ROOMS):
+            kind, where = room_class(section), tuple(section.split("."))
+            wrong = number_error(self._file, _read(self._file), kind, self.section(section), where)
+            if wrong is not None:
+                raise wrong
             try:
-                self.room(section, room_class(section))
+                self.room(section, kind)
             except ValidationError as error:
-                raise config_error(self._file, _read(self._file), error, type(self), tuple(section.split("."))) from None
+                raise config_error(self._file, _read(self._file), error, type(self), where) from None
             except (UserError, ValueError) as error:  # a room's own check
                 raise UserError(f"{self._file}: {error}" if "[" in str(error) else f"{self._file}: [{section}] {error}") from None
 

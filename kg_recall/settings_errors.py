@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from etl.errors import UserError
+from kg_recall.numbers import field_types, is_section, wrong_number
 from kg_recall.rooms import ROOMS, room_class
 
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
@@ -42,6 +43,24 @@ def config_error(path: Path, text: str, error: ValidationError, model: type[Base
     return UserError(f"{place}: {named(where)}{_wrong(detail, where)}")
 
 
+def number_error(path: Path, text: str, model: type[Any], values: Mapping[str, Any], section: Location = ()) -> UserError | None:
+    """The first of `values` that is no number where one is wanted; None where there is none.
+
+    Args:
+        path: the config file.
+        text: its text, searched for the line.
+        model: the model or dataclass of `values`.
+        values: what the file says in `section`.
+        section: where that stands in the file.
+    """
+    found = wrong_number(model, values, section)
+    if found is None:
+        return None
+    where, wrong = found
+    line = line_of(text, where)
+    return UserError(f"{path}, line {line}: {named(where)}{wrong}" if line else f"{path}: {named(where)}{wrong}")
+
+
 def named(where: Location) -> str:
     """A key with its section, as a person would write it: `[evaluate] split`."""
     return f"[{'.'.join(where[:-1])}] {where[-1]}" if len(where) > 1 else where[0] if where else "the file"
@@ -63,22 +82,15 @@ def line_of(text: str, where: Location) -> int | None:
 
 def known_keys(model: type[Any], section: Location, above: Location = ()) -> Iterator[Location]:
     """Every key that the config takes, tables before what they hold; of the rooms' settings only those of `section`."""
-    for name, kind in _fields(model).items():
+    for name, kind in field_types(model).items():
         where = (*above, name)
         yield where
         if ".".join(where) in ROOMS:
             # Importing a room may take seconds, so only the one that the mistake stands in.
             if where == section:
                 yield from ((*where, field.name) for field in fields(room_class(".".join(where))))
-        elif isinstance(kind, type) and (issubclass(kind, BaseModel) or is_dataclass(kind)):
+        elif is_section(kind):
             yield from known_keys(kind, section, where)
-
-
-def _fields(model: type[Any]) -> dict[str, Any]:
-    if issubclass(model, BaseModel):
-        return {name: field.annotation for name, field in model.model_fields.items()}
-    kinds = get_type_hints(model)
-    return {field.name: kinds[field.name] for field in fields(model)}
 
 
 def _remedy(where: Location, known: list[Location]) -> str:

@@ -62,6 +62,16 @@ def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkey
         (URL + "[etl.sentiment]\nbackend = 'nice'\n", 'sentiment backend "nice" is unknown: take one of snownlp'),
         (URL + "[etl.sentiment]\nbackend = 'no_such_module:Class'\n", "needs 'no_such_module', which is not installed here"),
         (URL + "[etl.sentiment]\nbackend = 'my.module:'\n", 'names no class: write "module:Class" of your own'),
+        (URL + "[etl]\nlate_days = 10000000000\n", "line 4: [etl] late_days = 10000000000: must be less than 4294967296 either side of 0"),
+        (URL + f"[etl.robots]\npause = {10**30}\n", "line 4: [etl.robots] pause = 100000000000… (31 digits): must be less than"),
+        (URL + f"[etl.sessions]\ngap = -{10**30}\n", "line 4: [etl.sessions] gap = -10000000000… (32 digits): must be less than"),
+        (URL + f"[etl.sessions]\ngap = 1{'0' * 400}\n", "(401 digits): must be less than"),
+        (URL + "[etl.sessions]\nmax_duration = true\n", "line 4: [etl.sessions] max_duration = true: must be a number"),
+        (URL + "[etl]\nskip_share = false\n", "line 4: [etl] skip_share = false: must be a number"),
+        (URL + "[evaluate]\ntest_share = true\n", "line 4: [evaluate] test_share = true: must be a number"),
+        (URL + "[recall.repeat]\nd = true\n", "line 4: [recall.repeat] d = true: must be a number"),
+        (URL + "[embed]\nepochs = true\n", "line 4: [embed] epochs = true: must be a number"),
+        ("seed = true\n" + URL, "line 1: seed = true: must be a number"),
         (URL + "[recall.repeat]\nd = 'x'\n", "line 4: [recall.repeat] d = 'x': must be a valid number"),
         (
             URL + "[recommend.rerank]\nmax_per_artist = 2\n",
@@ -181,3 +191,8 @@ def test_reading_a_config_imports_no_room(tmp_path: Path) -> None:
 
 def test_an_empty_table_of_constraints_is_fine(load: Load) -> None:
     assert load(URL + "[recommend.rerank]\n[source.tables]\n").plain("recommend.rerank") == {}
+
+
+def test_flags_are_still_true_and_false(load: Load) -> None:
+    settings = load(URL + "[etl.sessions]\nscene_change = false\n[evaluate]\nrefit = false\n[routes]\nease = false\n")
+    assert (settings.etl.sessions.scene_change, settings.evaluate.refit, settings.routes.ease) == (False, False, False)
