@@ -30,6 +30,8 @@ class CascadeSettings:
     """A list holds one version of a work (single, album track, live take): the best placed. Others come only where all else is used up."""
     quotas: dict[str, int] = field(default_factory=dict)
     """Songs that a route may list, and as many new ones, in place of `route_k` and `new_k`: `ease = 100`."""
+    learn_users: int = 20_000
+    """Users of the window, drawn by seed, from whose candidates merge and rankers learn: bounds time and memory of training."""
     users_per_chunk: int = 512
     """Users that pass the cascade at once: bounds memory."""
 

@@ -33,6 +33,16 @@ class Window:
         """Users with at least one relevant song, ascending."""
         return np.unique(self.user)
 
+    def of(self, users: npt.NDArray[np.int32]) -> Window:
+        """The pairs of some users."""
+        mine = np.isin(self.user, users)
+        return Window(self.user[mine], self.item[mine])
+
+
+def some_of(users: npt.NDArray[np.int32], n: int, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    """All of `users` where they are at most `n`, else `n` of them drawn without replacement; ascending."""
+    return users if len(users) <= n else np.sort(rng.choice(users, n, replace=False))
+
 
 @dataclass(frozen=True)
 class Moments:

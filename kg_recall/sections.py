@@ -83,6 +83,8 @@ class EvaluateSettings(Section):
     test_share: Share = 0.1
     valid_share: Share = 0.1
     refit: bool = True
+    max_users: int = Field(default=100_000, gt=0)
+    """Users who are judged, drawn by seed where there are more: bounds time and memory of evaluation."""
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> EvaluateSettings:

@@ -18,7 +18,7 @@ from kg_recall.cascade import Cascade, CascadeSettings, RankedLists
 from kg_recall.evaluation.leaks import gate
 from kg_recall.evaluation.leaks.finding import check_leaks
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
-from kg_recall.moments import Moments, Window
+from kg_recall.moments import Moments, Window, some_of
 from kg_recall.rooms import room_class
 from ranking.din import Din
 from ranking.din_network import DinSettings
@@ -149,9 +149,11 @@ def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int)
 def _labelled_candidates(cascade: Cascade, window: Window, seed: int) -> _Learning:
     if len(window.users) == 0:
         raise UserError(f"no listener {TOO_FEW}")
-    table = CandidateTable.concat([cascade.candidates(chunk) for chunk in cascade.chunks(window.users)])
-    draw = np.random.default_rng(seed).permutation(len(window.users)) < int(HELD_OUT_SHARE * len(window.users))
-    held_out = draw[np.searchsorted(window.users, table.user)]
+    rng = np.random.default_rng(seed)
+    users = some_of(window.users, cascade.settings.learn_users, rng)
+    table = CandidateTable.concat([cascade.candidates(chunk) for chunk in cascade.chunks(users)])
+    draw = rng.permutation(len(users)) < int(HELD_OUT_SHARE * len(users))
+    held_out = draw[np.searchsorted(users, table.user)]
     label = table.contains(window.user, window.item)
     if not label[~held_out].any():
         raise UserError(f"no listener's candidate {TOO_FEW}")

@@ -21,7 +21,7 @@ from kg_recall.evaluation.report import GraphState, Report, Stage
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
 from kg_recall.evaluation.tally import DEPTH, Tally, Truth
 from kg_recall.listening import is_played, pair_code
-from kg_recall.moments import Moments
+from kg_recall.moments import Moments, some_of
 from kg_recall.training import load
 from ranking.examples import exposure_examples
 from recall.candidate_table import CandidateTable
@@ -43,9 +43,11 @@ def evaluate(context: Context, folder: Path) -> None:
     Raises:
         LeakError: something of the test part, or later than what sees it, was found in what is judged.
     """
-    moments = Moments.of(context)
+    moments, rng = Moments.of(context), np.random.default_rng(context.settings.seed)
     cascade = load(context, context.workspace.path("models", "evaluated"), moments, VALID)
-    truth = Truth.of(moments.window(TEST), cascade.snapshot, _training_plays(moments))
+    window = moments.window(TEST)
+    window = window.of(some_of(window.users, context.settings.evaluate.max_users, rng))
+    truth = Truth.of(window, cascade.snapshot, _training_plays(moments))
     check_leaks(
         gate.of_data(moments, context.settings.evaluate.split), gate.of_cascade(moments, cascade, VALID), gate.of_truth(moments, truth)
     )

@@ -11,7 +11,7 @@ from etl.simulation.service import run_simulation
 from etl.simulation.settings import SimulationSettings
 from kg_recall.context import Context
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
-from kg_recall.moments import Moments
+from kg_recall.moments import Moments, Window, some_of
 from kg_recall.recommender import Recommender
 from kg_recall.runner import run_steps
 from kg_recall.steps import flow
@@ -78,3 +78,14 @@ def test_what_serves_is_the_same_whenever_it_is_loaded(context: Context) -> None
     kinds = Recommender.load(context).recommend(users, 5, scenario="mv")
     assert kinds.height > 0
     assert set(kinds["item_kind"]) == {"mv"}
+
+
+def test_of_too_many_users_some_are_drawn_by_seed() -> None:
+    users = np.arange(100, dtype=np.int32)
+    some = some_of(users, 10, np.random.default_rng(3))
+    assert len(np.unique(some)) == 10
+    np.testing.assert_array_equal(some, np.sort(some))
+    np.testing.assert_array_equal(some, some_of(users, 10, np.random.default_rng(3)))
+    assert some_of(users, 100, np.random.default_rng(3)) is users
+    window = Window(np.array([1, 1, 5], np.int32), np.array([7, 8, 9], np.int32)).of(np.array([1], np.int32))
+    assert window.item.tolist() == [7, 8]
