@@ -10,6 +10,7 @@ staged/  state.json  users.parquet  items.parquet  scenes.parquet
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -57,28 +58,28 @@ class StagedEvents:
 
     @classmethod
     def open(cls, folder: Path, reading: str) -> StagedEvents | None:
-        """What an earlier extraction staged in `folder`; None where there is nothing or a part is missing, or it was read otherwise."""
+        """What an earlier extraction staged in `folder`; None where there is none, a part is gone or damaged, or it was read otherwise."""
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             if state["reading"] != reading:
                 return None
             days = {label: Day(**day) for label, day in state["days"].items()}
             staged = cls(folder, reading, state["form"], tuple(state["columns"]), days, Codebooks.read(folder))
-            return staged if staged._whole() else None
+            return staged if staged._checksums() == state["files"] else None
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):  # removed or damaged: everything is read
             return None
 
-    def _whole(self) -> bool:
-        """Whether the files of all days are there: a person may have removed one."""
-        parts = [("rows", label) for label, day in self.days.items() if day.rows]
-        parts += [("rejected", label) for label, day in self.days.items() if day.rejected]
-        return all((self.folder / part / f"{label}.parquet").is_file() for part, label in parts)
+    def _checksums(self) -> dict[str, int]:
+        """CRC-32 of every file but the state, by its path in the folder: a person may have removed or changed one, a disk lost a part."""
+        files = [self.folder / f"{name}.parquet" for name in vars(self.books)]
+        files += [path for part in ("rows", "rejected") for path in (self.folder / part).glob("*.parquet")]
+        return {path.relative_to(self.folder).as_posix(): zlib.crc32(path.read_bytes()) for path in sorted(files)}
 
     def write(self) -> None:
         """Write state and names; rows and rejected rows are there already."""
         self.books.write(self.folder)
         days = {label: asdict(day) for label, day in self.days.items()}
-        state = {"reading": self.reading, "form": self.form, "columns": self.columns, "days": days}
+        state = {"reading": self.reading, "form": self.form, "columns": self.columns, "days": days, "files": self._checksums()}
         (self.folder / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
     def rows(self, label: str, columns: list[str] | None = None) -> pl.DataFrame:

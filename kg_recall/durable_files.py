@@ -22,6 +22,12 @@ def fingerprint_files(folder: Path, parts: Sequence[str]) -> tuple[str, dict[str
     return digest.hexdigest(), files
 
 
+def file_sizes(folder: Path, parts: Sequence[str]) -> dict[str, int]:
+    """Size in bytes of every file below `folder/part`, by its path from `folder`."""
+    files = [path for part in parts for path in _files_below(folder / part)]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(files)}
+
+
 def _files_below(path: Path) -> list[Path]:
     return [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
 

@@ -55,7 +55,7 @@ def run_step(context: Context, step: Step) -> Outcome:
     context.settings.check_rooms()
     started = time.perf_counter()
     log.info("%s: begins", step.name)
-    with context.workspace.publish(step.name, inputs, needs, step.outputs, step.hashed) as draft:
+    with context.workspace.publish(step.name, inputs, needs, step.outputs, step.hashed, step.sized) as draft:
         home = draft / step.home
         home.mkdir(parents=True, exist_ok=True)
         with context.progress.task(step.name):

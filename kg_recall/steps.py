@@ -26,6 +26,8 @@ class Step:
     """Keys and sections of the config that it depends on."""
     hashed: tuple[str, ...] | None = None
     """Outputs that later steps read, and whose bytes make the content fingerprint; None: all."""
+    sized: tuple[str, ...] = ()
+    """Outputs besides whose files must stay as large as they were written. What the step's user changes, such as a store, is none."""
     also: str = ""
     """`module:function` that gives, for the context, the fingerprint of what it depends on besides."""
     of_events: bool = False
@@ -44,6 +46,7 @@ STEPS: Final = (
         home="",
         outputs=("lake", "staged", "reports/etl.json", "reports/etl.md"),
         hashed=("lake",),
+        sized=("staged",),
         settings=("etl", "source.tables", "evaluate.split"),
         also="kg_recall.etl_step:source_fingerprint",
         command="etl",
@@ -85,7 +88,7 @@ STEPS: Final = (
         home="reports",
         outputs=("reports/evaluation.json", "reports/evaluation.md", "reports/figures"),
         needs=("etl", "graph", "embed", "train"),
-        settings=(*LEARNING, "recommend.repeats", "recommend.rerank"),
+        settings=(*LEARNING, "recommend.repeats", "recommend.rerank", "evaluate.max_users"),
         of_events=True,
         command="evaluate",
     ),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from etl.errors import UserError
-from kg_recall.durable_files import fingerprint_files, sync, sync_folder, write_text
+from kg_recall.durable_files import file_sizes, fingerprint_files, sync, sync_folder, write_text
 from kg_recall.errors import disk_full, is_disk_full
 from kg_recall.source_url import SourceUrl
 
@@ -39,7 +39,7 @@ class Record:
     content: str
     """Fingerprint of what later steps read of it: equal for equal bytes."""
     files: dict[str, int]
-    """Size in bytes of each of those files."""
+    """Size in bytes of each of those files, and of others that must stay as they are."""
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -131,7 +131,13 @@ class Workspace:
 
     @contextmanager
     def publish(
-        self, name: str, inputs: str, needs: dict[str, str], outputs: Sequence[str], hashed: Sequence[str] | None = None
+        self,
+        name: str,
+        inputs: str,
+        needs: dict[str, str],
+        outputs: Sequence[str],
+        hashed: Sequence[str] | None = None,
+        sized: Sequence[str] = (),
     ) -> Iterator[Path]:
         """A draft folder for the step `name`; when the block ends, its parts replace what was there, all at once.
 
@@ -141,6 +147,7 @@ class Workspace:
             needs: content fingerprints of the artefacts it reads.
             outputs: paths, in the draft as in the workspace, that are replaced whole. One that the block did not write stays.
             hashed: the outputs that make its content fingerprint (default: all).
+            sized: outputs besides whose files, too, must stay as large as they are.
 
         Raises:
             UserError: the disk is full. Whatever fails, what was there stays.
@@ -154,7 +161,7 @@ class Workspace:
                 if not (draft / output).exists() and not self.path(output).exists():
                     raise RuntimeError(f"the step {name} ended without writing {output}")
             content, files = fingerprint_files(draft, outputs if hashed is None else hashed)
-            record = Record(name, inputs, needs, tuple(outputs), content, files)
+            record = Record(name, inputs, needs, tuple(outputs), content, files | file_sizes(draft, sized))
             write_text(draft / RECORD, json.dumps(asdict(record), indent=1) + "\n")
             sync(draft)
         except BaseException as error:

@@ -242,3 +242,29 @@ def test_a_damaged_file_has_everything_read(tmp_path: Path, part: str) -> None:
     again = extract(database, tmp_path / "second", tmp_path / "first")
     assert again[1].extraction.since is None
     same(again, first)
+
+
+def cut_off(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def overwrite_a_byte(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    file.write_bytes(data)
+
+
+def lose_a_row(file: Path) -> None:
+    pl.read_parquet(file)[1:].write_parquet(file)
+
+
+@pytest.mark.parametrize("damage", [cut_off, overwrite_a_byte, lose_a_row])
+@pytest.mark.parametrize("part", ["rows", "rejected"])
+def test_a_damaged_day_has_everything_read(tmp_path: Path, part: str, damage: Callable[[Path], None]) -> None:
+    database = tmp_path / "music.db"
+    write_sqlite(database, house() | {"events": [*log(30), log(1)[0] | {"event_id": "x", "behaviour": "hum"}]})
+    first = extract(database, tmp_path / "first")
+    damage(min((tmp_path / "first" / "staged" / part).glob("*.parquet")))
+    again = extract(database, tmp_path / "second", tmp_path / "first")
+    assert again[1].extraction.since is None
+    same(again, first)

@@ -5,6 +5,7 @@ from pathlib import Path
 import fake_steps
 import pytest
 from fake_steps import FIRST, SECOND, STEPS, context_at, tree
+from source_house import house, write_sqlite
 
 from etl.errors import UserError
 from kg_recall.runner import run_steps
@@ -136,3 +137,21 @@ def test_the_machinery_imports_no_model_code() -> None:
     code = f"import sys, kg_recall.cli, kg_recall.runner; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut off"])
+def test_a_staged_day_that_is_gone_is_read_anew(tmp_path: Path, damage: str) -> None:
+    write_sqlite(tmp_path / "music.db", house())
+
+    def etl() -> str:
+        return next(run_steps(context_at(tmp_path), [STEP["etl"]])).did
+
+    assert (etl(), etl()) == ("done", "up to date")
+    staged = tree(tmp_path / "kg-recall-workspace" / "staged")
+    day = min((tmp_path / "kg-recall-workspace" / "staged" / "rows").glob("*.parquet"))
+    if damage == "removed":
+        day.unlink()
+    else:
+        day.write_bytes(day.read_bytes()[:-1])
+    assert (etl(), etl()) == ("done", "up to date")
+    assert tree(tmp_path / "kg-recall-workspace" / "staged") == staged
