@@ -10,6 +10,7 @@ import polars as pl
 from etl.contract import TABLES, Column, Table
 from etl.errors import UserError
 from etl.lake import REJECTED_SCHEMA
+from etl.time_units import unit_hint
 from etl.typed_columns import ROW, typed, unreadable
 
 LONGEST_EXAMPLE = 200
@@ -189,7 +190,8 @@ def _set_aside_values(table: Table, column: Column, raw: pl.DataFrame, kept: pl.
 def _too_many(name: str, read: int, counts: dict[str, int], examples: dict[str, str], limit: float) -> str:
     reason = min(counts, key=lambda reason: (-counts[reason], reason))
     rejected = sum(counts.values())
+    mend = unit_hint(name, reason, examples[reason]) or "mend the source"
     return (
         f"`{name}`: {rejected:,} of {read:,} rows rejected ({rejected / read:.1%}, the limit is {limit:.1%}), "
-        f"mostly {reason!r}, like {examples[reason][:LONGEST_EXAMPLE]}; mend the source, or raise max_rejected under [etl]"
+        f"mostly {reason!r}, like {examples[reason][:LONGEST_EXAMPLE]}; {mend}, or raise max_rejected under [etl]"
     )

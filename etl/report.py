@@ -13,6 +13,7 @@ from etl.catalogue import Catalogue
 from etl.cleaning import Ledger
 from etl.event_writer import Written
 from etl.extraction import Extraction
+from etl.time_units import unit_hint
 
 EXAMPLE_LENGTH = 300
 
@@ -81,6 +82,7 @@ class EtlReport:
         parts = ["# Extraction and cleaning", "", *_table(("table", "read", "kept", "rejected"), rows), ""]
         parts += ["A name with a point counts values of one column: the row was kept without the value.", "", self.reading, ""]
         parts += ["## Rejected", "", *self._reasons(), ""]
+        parts += [line for hint in self.hints for line in (hint, "")]
         counted = {
             "Derived events": self.derived,
             "Events not learned from": self.flagged,
@@ -96,6 +98,16 @@ class EtlReport:
         """How the events were read, as a sentence."""
         rows = f"{self.extraction.rows_read:,} rows of events came out of the source this time"
         return f"{rows}: those since {self.extraction.since}." if self.extraction.since else f"{rows}: {self.extraction.why}."
+
+    @property
+    def hints(self) -> list[str]:
+        """What a person should know of rejected rows, a line each: times that are in another unit."""
+        return [
+            f"Set aside from {table} as {reason!r}: {count:,}. Of these, {hint}."
+            for table, reasons in self.rejected.items()
+            for reason, count in reasons.items()
+            if (hint := unit_hint(table, reason, self.examples[table][reason])) is not None
+        ]
 
     def _reasons(self) -> list[str]:
         rows = [

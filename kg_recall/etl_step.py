@@ -47,6 +47,8 @@ def run(context: Context, folder: Path) -> None:
         )
     report.write(folder / "reports")
     log.info("etl: %s", report.reading)
+    for hint in report.hints:
+        log.warning("etl: %s", hint)
 
 
 def _source(context: Context) -> Source:
