@@ -1,6 +1,6 @@
 """Further databases that kg-recall has never seen, written after its vocabulary was: what they need shows how far it carries."""
 
-from strange_schemas import START, Tables, iso
+from strange_schemas import START, Tables, draws, iso
 
 
 def app() -> Tables:
@@ -166,4 +166,14 @@ def karaoke() -> Tables:
             [(n, 5_000 + n % 40, n * 7 % 60, "A1", iso(START + n * 60)) for n in range(300)],
         ),
         "t_favorite": ("vip_id INTEGER, song_id INTEGER, add_time TEXT", [(5_000 + n % 40, n * 3 % 60, iso(START + n)) for n in range(60)]),
+    }
+
+
+def plain() -> Tables:
+    """Tracks and who played them, and nothing else that speaks of music."""
+    rng = draws(11)
+    plays = [(f"u{rng.integers(20)}", int(rng.integers(1, 61)), START + 600 * n) for n in range(300)]
+    return {
+        "tracks": ("id INTEGER PRIMARY KEY, title TEXT", [(n, f"Title {n}") for n in range(1, 61)]),
+        "plays": ("user TEXT, track INTEGER, time INTEGER", plays),
     }

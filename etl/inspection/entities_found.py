@@ -51,6 +51,8 @@ def music_in(tables: Sequence[FoundTable]) -> str | None:
         for words, where in ((table.concepts, f"table `{table.label}`"), *_columns(table)):
             if MUSIC & set(words):
                 return where
+        if (song := _song_of_log(table)) is not None and set(table.concepts) in ({"play"}, {"song", "play"}, {"user", "play"}):
+            return f"`{table.label}` says who played which `{song.name}` when"
         for column in table.columns.values():
             if styles := _styles(column):
                 return f"`{table.label}`.`{column.name}` holds {', '.join(styles[:3])}"

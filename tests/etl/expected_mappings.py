@@ -114,3 +114,8 @@ users likely t_vip | user_id=vip_id sex=sex
 events likely t_favorite | user_id=vip_id item_id=song_id behaviour=* ts=add_time
 events likely t_listen | event_id=id user_id=vip_id item_id=song_id behaviour=* ts=begin_time
 """
+
+PLAIN = """
+songs sure tracks | song_id=id title=title
+events likely plays | user_id=user item_id=track behaviour=* ts=time
+"""

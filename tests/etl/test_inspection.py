@@ -32,6 +32,7 @@ KNOWN = {
     "log": stranger_schemas.log,
     "record_shop": stranger_schemas.record_shop,
     "karaoke": stranger_schemas.karaoke,
+    "plain": stranger_schemas.plain,
 }
 
 
