@@ -100,14 +100,22 @@ def no_fact_after_the_split(projection: Projection, now: int, *, ordinal: bool =
 
 @check
 def no_comment_after_the_split(comments: pl.DataFrame, now: int) -> str | None:
-    """Every comment was written before `now` (Unix seconds)."""
+    """Every comment was written before `now` (Unix seconds).
+
+    No group of the gate calls it: routes, merge and rankers read no comment; `etl.point_in_time` alone gives them out, for profiles. The
+    tests of planted leaks call it on that. A model that learns from comments adds it to `gate.of_snapshot`.
+    """
     late = comments.filter(pl.col("ts") >= now)
     return None if late.is_empty() else f"{late.height} comments are not older than {now}, the first of time {late['ts'][0]}"
 
 
 @check
 def no_session_across_the_split(sessions: Sessions, part: npt.NDArray[np.int8]) -> str | None:
-    """No session holds events of two parts `[n_events]`: its length, end and scene would tell of the later one."""
+    """No session holds events of two parts `[n_events]`: its length, end and scene would tell of the later one.
+
+    No group of the gate calls it: routes, merge and rankers know no sessions. The tests of planted leaks call it on the sessions of a
+    cut log. A model that learns from sessions adds it to `gate.of_data`, with the sessions that it learns from.
+    """
     crossing = sessions.crossing(part)
     if not len(crossing):
         return None
