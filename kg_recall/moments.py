@@ -75,7 +75,7 @@ class Moments:
         events = self.events if part == TEST else self.events.take(self.split.seen(part))
         # Ordinal times date nothing, so they cannot hide a fact either.
         projection = self.projection if self.split.ordinal else self.projection.as_of(now)
-        return Snapshot(self.lake.catalogue, events, projection, now, self.split.ordinal, vectors, self.seed)
+        return Snapshot(self.lake.catalogue, events, projection, now, self.split.ordinal, vectors, self.seed, self.lake.scenes)
 
     def window(self, part: int) -> Window:
         """Relevant pairs of VALID or TEST."""

@@ -177,10 +177,12 @@ class InterestRoute:
         for start in range(0, len(users) if len(self._sequences) else 0, 2048):
             part = slice(start, start + 2048)
             rows, real = token_rows(last_windows(self._sequences, users[part].astype(np.int64), length), length)
+            if self.settings.history == "searches":
+                real &= self._sequences.searched[rows]
             songs = self._sequences.item[rows]
             cosine = np.einsum("nld,nd->nl", table[songs], table[items[part]])
             # The song itself is its own best evidence, whatever rounding says of cosines near 1.
             cosine = np.where(songs == items[part][:, None], 2.0, cosine)
             best = length - 1 - np.argmax(np.where(real, cosine, -np.inf)[:, ::-1], axis=1)
-            out[part] = np.where(real[:, 0], songs[np.arange(len(songs)), best], -1)
+            out[part] = np.where(real.any(axis=1), songs[np.arange(len(songs)), best], -1)
         return out

@@ -15,6 +15,11 @@ Ints = npt.NDArray[np.int64]
 TOKENS = (Behaviour.CLICK, *POSITIVE)
 """Behaviours of the sequence: clicks in place of the searches of Covington et al. (a search names its own answer), and positives."""
 
+SEARCH = "search"
+"""Scene of clicks and plays that a search led to."""
+NO_SCENE = -2
+"""No event has it: -1 is the scene that is not known."""
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -34,6 +39,8 @@ class Sequences:
     """`[n_tokens]` log(1 + days before `now`); 0 where time is ordinal."""
     ts: Ints
     """`[n_tokens]` Unix seconds."""
+    searched: npt.NDArray[np.bool_]
+    """`[n_tokens]` the song was clicked or heard from a search."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
@@ -52,7 +59,9 @@ class Sequences:
         positive = strongest != Behaviour.CLICK
         item = events.item[start].astype(np.int64)
         repeat = _repeats(events.user[start].astype(np.int64) * snapshot.catalogue.n_songs + item)
-        return cls(offsets, item, strongest, positive, repeat, age.astype(np.float32), events.ts[start])
+        of_search = events.scene == (snapshot.scenes.index(SEARCH) if SEARCH in snapshot.scenes else NO_SCENE)
+        searched = np.logical_or.reduceat(of_search, start) if len(start) else of_search
+        return cls(offsets, item, strongest, positive, repeat, age.astype(np.float32), events.ts[start], searched)
 
     def __len__(self) -> int:
         return len(self.item)
@@ -70,7 +79,9 @@ class Sequences:
     def take(self, keep: npt.NDArray[np.bool_]) -> Sequences:
         """Only the tokens of a mask `[n_tokens]`."""
         offsets = np.concatenate(([0], np.cumsum(keep)))[self.offsets].astype(np.int64)
-        return Sequences(offsets, *(getattr(self, name)[keep] for name in ("item", "behaviour", "positive", "repeat", "age", "ts")))
+        return Sequences(
+            offsets, *(getattr(self, name)[keep] for name in ("item", "behaviour", "positive", "repeat", "age", "ts", "searched"))
+        )
 
     def split(self, ordinal: bool, share: float) -> tuple[Sequences, npt.NDArray[np.bool_]]:
         """Tokens before a time-later slice of about `share`, and the mask of the slice.

@@ -59,6 +59,8 @@ class Batch:
     """`[B, T]` of the example: 0 beyond the window's end and where the target is no positive."""
     negatives: Tensor
     """`[n_negatives]` places."""
+    searched: Tensor
+    """`[B, T - 1]` tokens that came from a search."""
 
 
 class Batches:
@@ -101,6 +103,7 @@ class Batches:
             targets.reshape(rows.shape),
             self.weight[target] * real,
             drawn,
+            sequences.searched[rows[:, :-1]],
         )
         return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
 
@@ -109,7 +112,7 @@ def batch_loss(model: InterestModel, batch: Batch, log_q: Tensor) -> Tensor:
     """Log-Q-corrected sampled softmax over the batch's examples, a scalar."""
     vectors = model.songs(batch.songs)
     counts = batch.weight > 0
-    users = model.tower(vectors[batch.tokens], batch.behaviour, batch.profile, batch.age)[counts]
+    users = model.tower(vectors[batch.tokens], batch.behaviour, batch.profile, batch.age, batch.searched)[counts]
     target, negatives = batch.target[counts], batch.negatives
     users = users / model.temperature
     return sampled_softmax_loss(
@@ -178,8 +181,8 @@ def user_vectors(model: InterestModel, table: Tensor, sequences: Sequences, prof
     for start in range(0, len(users), 512):
         windows = last_windows(sequences, users[start : start + 512], length)
         rows, real = token_rows(windows, length)
-        songs, behaviour = (np.where(real, column[rows] if len(sequences) else 0, 0) for column in (sequences.item, sequences.behaviour))
-        vectors = table[torch.from_numpy(songs)]
-        out = model.tower(vectors, torch.from_numpy(behaviour), torch.from_numpy(profile[windows.user]))
+        columns = (sequences.item, sequences.behaviour, sequences.searched)
+        songs, behaviour, searched = (torch.from_numpy(np.where(real, column[rows] if len(sequences) else 0, 0)) for column in columns)
+        out = model.tower(table[songs], behaviour, torch.from_numpy(profile[windows.user]), searched=searched.bool())
         parts.append(out[torch.arange(len(out)), torch.from_numpy(windows.end - windows.start)].numpy())
     return np.concatenate(parts) if parts else np.zeros((0, model.tower.shape.dim), np.float32)

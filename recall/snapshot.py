@@ -32,6 +32,8 @@ class Snapshot:
     vectors: npt.NDArray[np.float32] | None = None
     """Knowledge-graph embeddings `[n_nodes, dim]` of the projection's nodes, where they have been trained."""
     seed: int = 0
+    scenes: tuple[str, ...] = ()
+    """Names of the scenes that the codes of `events.scene` stand for."""
 
     @cached_property
     def positives(self) -> Events:
