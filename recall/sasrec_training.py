@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
 from recall.held_out import VALIDATION_K, HeldOut, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
-from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
+from recall.sampled_softmax import NegativeSampler
 from recall.sasrec_network import SasRec
-from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss
+from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss, shared_softmax_loss
 from recall.vector_index import VectorIndex
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -121,18 +122,15 @@ class Objective:
     def __call__(self, batch: Batch) -> Tensor:
         """Mean loss of the batch's examples, a scalar."""
         vectors = self.network(batch.tokens, self.dtype).flatten(0, 1)[batch.place]
-        if self.name == "full_softmax":
-            return full_softmax_loss(vectors, self.network.items.to(self.dtype), batch.target)
-        return self._sampled(vectors, batch.target)
-
-    def _sampled(self, vectors: Tensor, target: Tensor) -> Tensor:
-        negatives = torch.from_numpy(self.sampler.sample(self.examples.n_negatives, self.rng))
         table = self.network.items.to(self.dtype)
-        positive = (vectors * torch.nn.functional.embedding(target, table)).sum(-1).float()
-        negative = (vectors @ torch.nn.functional.embedding(negatives, table).T).float()
-        if self.name == "gbce":
-            return gbce_loss(positive, negative, target, negatives, len(table), self.examples.calibration)
-        return sampled_softmax_loss(positive, negative, target, negatives, self.sampler.log_q)
+        if self.name == "full_softmax":
+            return full_softmax_loss(vectors, table, batch.target)
+        negatives = torch.from_numpy(self.sampler.sample(self.examples.n_negatives, self.rng))
+        if self.name == "sampled_softmax":
+            return shared_softmax_loss(vectors, table, batch.target, negatives, self.sampler.log_q)
+        positive = (vectors * functional.embedding(batch.target, table)).sum(-1)
+        negative = vectors @ functional.embedding(negatives, table).T
+        return gbce_loss(positive, negative, batch.target, negatives, len(table), self.examples.calibration)
 
 
 NEGATIVES_STREAM = 1_000_033
