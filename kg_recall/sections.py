@@ -104,6 +104,14 @@ class RecallSettings(Section):
     ease: RoomSection = Field(default_factory=dict)
     interest: RoomSection = Field(default_factory=dict)
     lifted: RoomSection = Field(default_factory=dict)
+    swing: RoomSection = Field(default_factory=dict)
+    ials: RoomSection = Field(default_factory=dict)
+    ppr: RoomSection = Field(default_factory=dict)
+    sasrec: RoomSection = Field(default_factory=dict)
+    capsules: RoomSection = Field(default_factory=dict)
+    clusters: RoomSection = Field(default_factory=dict)
+    sdm: RoomSection = Field(default_factory=dict)
+    two_spaces: RoomSection = Field(default_factory=dict)
     merge: RoomSection = Field(default_factory=dict)
 
 
@@ -119,6 +127,14 @@ class RoutesSettings(Section):
     interest: bool = True
     lifted: bool = False
     """Off: as strong alone as item CF on real plays, and the merge gains nothing by it."""
+    swing: bool = False
+    ials: bool = False
+    ppr: bool = False
+    sasrec: bool = False
+    capsules: bool = False
+    clusters: bool = False
+    sdm: bool = False
+    two_spaces: bool = False
 
     @property
     def on(self) -> tuple[str, ...]:
