@@ -20,7 +20,7 @@ def test_equals_brute_force(n_items: int, n_queries: int, k: int, seed: int, man
     queries = rng.standard_normal((n_queries, 5)).astype(np.float32)
     if many_ties:
         items, queries = np.sign(items), np.sign(queries)
-    found = VectorIndex(items, chunk=3).search(queries, k)
+    found = VectorIndex(items).search(queries, k)
     for row in range(n_queries):
         assert found.item[found.row == row].tolist() == brute(items, queries[row], k)
     assert (np.diff(found.row) >= 0).all()
@@ -38,7 +38,7 @@ def test_excluded_items_are_left_out_and_others_take_their_places() -> None:
     rng = np.random.default_rng(1)
     items, queries = rng.standard_normal((30, 4)).astype(np.float32), rng.standard_normal((5, 4)).astype(np.float32)
     row, item = np.array([4, 0, 4, 2]), np.array([7, 1, 9, 2])
-    found = VectorIndex(items, chunk=2).search(queries, 6, exclude=(row, item))
+    found = VectorIndex(items).search(queries, 6, exclude=(row, item))
     for query in range(5):
         assert found.item[found.row == query].tolist() == brute(items, queries[query], 6, set(item[row == query].tolist()))
 
@@ -52,7 +52,7 @@ def test_everything_excluded_leaves_nothing() -> None:
 def test_score_is_the_number_of_search_and_independent_of_the_batch() -> None:
     rng = np.random.default_rng(2)
     items, queries = rng.standard_normal((300, 32)).astype(np.float32), rng.standard_normal((40, 32)).astype(np.float32)
-    index = VectorIndex(items, chunk=16)
+    index = VectorIndex(items)
     found = index.search(queries, 50)
     np.testing.assert_array_equal(index.score(queries, found.row, found.item), found.score)
     alone = index.search(queries[17:18], 50)

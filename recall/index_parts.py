@@ -1,0 +1,117 @@
+"""What one search scans: parts of the index, what each query leaves out of them, and the best of all parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from recall.block_scan import Excluded, Scanned, Vectors, inner_products
+from recall.exact_index import ExactIndex
+from recall.id_rows import IdRows
+from recall.inverted_lists import InvertedLists
+
+Ints = npt.NDArray[np.int64]
+
+
+class Search(Protocol):
+    """The best places of each query in a part."""
+
+    def __call__(self, queries: Vectors, k: int, open_: npt.NDArray[np.bool_], excluded: Excluded) -> Scanned:
+        """As `block_scan.scan` on what is searched."""
+        ...
+
+
+class Best(NamedTuple):
+    """Position of the query, id and score, queries ascending, best first, ties by id. Arrays of `[n]`."""
+
+    row: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32]
+
+
+class Target(NamedTuple):
+    """What is searched. Arrays by row."""
+
+    vectors: Vectors
+    ids: npt.NDArray[np.int32]
+    open_: npt.NDArray[np.bool_]
+    """False for rows that nobody may get; empty where all are open."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs (query, row) left out, ascending by query."""
+
+    query: Ints
+    row: Ints
+    n_queries: int
+
+    @classmethod
+    def of(cls, exclude: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None, ids: IdRows, n_queries: int) -> Self:
+        """Pairs of `exclude` (query, id) that name an item of the index, each once."""
+        if exclude is None:
+            return cls(np.empty(0, np.int64), np.empty(0, np.int64), n_queries)
+        rows, n = ids.rows(exclude[1]).astype(np.int64), max(len(ids.id), 1)
+        held = rows >= 0
+        pair = np.unique(exclude[0][held].astype(np.int64) * n + rows[held])
+        return cls(pair // n, pair % n, n_queries)
+
+    def count(self, open_: npt.NDArray[np.bool_]) -> Ints:
+        """`[n_queries]` open rows that each query leaves out."""
+        return np.bincount(self.query[open_[self.row]], minlength=self.n_queries)
+
+    def ragged(self) -> Excluded:
+        """The same by query."""
+        return Excluded(np.searchsorted(self.query, np.arange(self.n_queries + 1)).astype(np.int64), self.row)
+
+    def take(self, queries: npt.NDArray[np.integer]) -> Pairs:
+        """The pairs of `queries`, ascending, which become 0, 1 and so on."""
+        place = np.minimum(np.searchsorted(queries, self.query), max(len(queries) - 1, 0))
+        mine = queries[place] == self.query if len(queries) else np.zeros(len(self.query), bool)
+        return Pairs(place[mine].astype(np.int64), self.row[mine], len(queries))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that are searched in one way."""
+
+    search: Search
+    queries_at_once: int
+    whole: bool
+    """True where every row of the part is scanned."""
+
+    @classmethod
+    def exact(cls, index: ExactIndex) -> Self:
+        """All rows of `index`."""
+        return cls(index.search, index.queries_at_once, whole=True)
+
+    @classmethod
+    def listed(cls, lists: InvertedLists, n_probes: int) -> Self:
+        """The rows in `lists`, `n_probes` lists a query."""
+        return cls(partial(lists.search, n_probes=n_probes), lists.queries_at_once, whole=n_probes >= len(lists.centroids))
+
+
+def find_best(target: Target, queries: Vectors, parts: Sequence[Part], pairs: Pairs, k: int) -> Best:
+    """The `k` best of all `parts` together for each of `queries` `[n_queries, dim]`."""
+    chunk = min((part.queries_at_once for part in parts), default=1)
+    excluded = pairs.ragged()
+    starts = range(0, len(queries) if k > 0 else 0, chunk)
+    found = [_chunk(target, queries[a : a + chunk], parts, Excluded(excluded.first[a:], excluded.row), k, a) for a in starts]
+    if not found:
+        return Best(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+    return Best(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def _chunk(target: Target, queries: Vectors, parts: Sequence[Part], excluded: Excluded, k: int, first: int) -> Best:
+    found = [part.search(queries, k, target.open_, excluded) for part in parts]
+    query, row = (np.concatenate(column) for column in zip(*found, strict=True))
+    score, item = inner_products(queries, query, target.vectors, row), target.ids[row]
+    order = np.lexsort((item, -score, query))
+    sorted_query = query[order]
+    best = order[np.arange(len(order)) - np.searchsorted(sorted_query, sorted_query) < k]
+    return Best(query[best] + np.int32(first), item[best], score[best])
