@@ -22,6 +22,7 @@ from recall.candidates import Candidates, Paths
 from recall.capsule_network import CapsuleNetwork, CapsuleShape
 from recall.capsule_training import CapsuleExamples, CapsuleModel, capsules_of, fit_capsules, history_songs
 from recall.histories import played_songs
+from recall.interest_diagnostics import InterestDiagnostics, diagnose
 from recall.interest_sequences import Ints, Sequences
 from recall.interest_vectors import InterestVectors, best, search
 from recall.profile_features import ProfileSchema
@@ -117,6 +118,10 @@ class CapsuleRoute:
         sizes = self._sizes[users]
         real = np.arange(self.settings.max_interests) < sizes[:, None]
         return InterestVectors.of_sizes(sizes, self._vectors[users][real])
+
+    def diagnose(self, users: npt.NDArray[np.integer], k: int = 100) -> InterestDiagnostics:
+        """Whether the interests of `users` `[n]` have collapsed."""
+        return diagnose(self._index, self.interests(users), k)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The song that speaks loudest in the interest nearest to the item: routing weight times cosine; else the profile."""

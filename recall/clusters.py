@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from recall.candidates import Candidates, Paths
 from recall.histories import places_from_end, played_songs, user_song
+from recall.interest_diagnostics import InterestDiagnostics, diagnose
 from recall.interest_vectors import InterestVectors, best, search
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex, Vectors
@@ -121,6 +122,10 @@ class ClusterRoute:
         sizes = np.bincount(owner[kept], minlength=len(users))
         served = vectors[song[kept]] * weight[kept, None].astype(np.float32)
         return Medoids(InterestVectors.of_sizes(sizes, served), song[kept])
+
+    def diagnose(self, users: npt.NDArray[np.integer], k: int = 100) -> InterestDiagnostics:
+        """How different the medoids of `users` `[n]` are."""
+        return diagnose(self._index, self.medoids(users).interests, k)
 
     def save(self, folder: Path) -> None:
         """Write the settings; histories and vectors are those of whatever snapshot is observed."""
