@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, eye_array
 
-from recall.candidates import Candidates, Paths
-from recall.top_k import Ranked, candidates, csr, product_argmax, product_at, product_top_k
+from recall.candidates import Candidates
+from recall.top_k import Ranked, candidates, csr, dense_argmax, dense_top_k, product_argmax, product_at, product_top_k
+
+USERS_PER_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,50 @@ class ItemBased:
         """Score of each pair `[n]`, grouped by user; 0 where no song of the history is a neighbour."""
         return product_at(self.history, self.similar, users, items)
 
-    def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], step: str) -> Paths:
-        """One hop, named `step`, from the song of the history that adds most to the score."""
-        return Paths.one_hop(product_argmax(self.history, self.similar, users, items), items, step)
+    def evidence(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The song of the history that adds most to the score of each pair `[n]`; -1 where none adds."""
+        return product_argmax(self.history, self.similar, users, items)
+
+
+@dataclass(frozen=True)
+class DenseItemBased:
+    """The same with a dense matrix of similarities, a bounded number of users at a time."""
+
+    history: csr_array
+    """`[n_users, n_songs]`"""
+    similar: npt.NDArray[np.float32]
+    """`[n_songs, n_songs]`"""
+    played: csr_array
+    """`[n_users, n_songs]`"""
+
+    def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
+        """The `k` songs of largest positive score."""
+        exclude = self.played if new_only else None
+        parts = [candidates(rows, dense_top_k(block, rows, k, exclude)) for _, rows, block in self._blocks(users)]
+        if not parts:
+            return Candidates(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+        return Candidates(*(np.concatenate(column) for column in zip(*((part.user, part.item, part.score) for part in parts), strict=True)))
+
+    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Score of each pair `[n]`."""
+        score = np.zeros(len(users), dtype=np.float32)
+        distinct, row = np.unique(users, return_inverse=True)
+        order = np.argsort(row, kind="stable")
+        for start, rows, block in self._blocks(distinct):
+            low, high = np.searchsorted(row[order], (start, start + len(rows)))
+            here = order[low:high]
+            score[here] = block[row[here] - start, items[here]]
+        return score
+
+    def evidence(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The song of the history that adds most to the score of each pair `[n]`; -1 where none adds."""
+        return dense_argmax(self.history, self.similar, users, items)
+
+    def _blocks(self, users: npt.NDArray[np.int32]) -> Iterator[tuple[int, npt.NDArray[np.int32], npt.NDArray[np.float32]]]:
+        """Position of the first user, the users, and their scores `[n, n_songs]`."""
+        for start in range(0, len(users), USERS_PER_BLOCK):
+            rows = users[start : start + USERS_PER_BLOCK]
+            yield start, rows, self.history[rows] @ self.similar
 
 
 def nearest(left: csr_array, right: csr_array, n: int) -> csr_array:

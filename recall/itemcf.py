@@ -69,7 +69,7 @@ class ItemCfRoute:
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The song of the history that adds most to the score."""
-        return self.model.explain(users, items, "HEARD_WITH")
+        return Paths.one_hop(self.model.evidence(users, items), items, "HEARD_WITH")
 
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""

@@ -134,7 +134,8 @@ def _add_row(row, l_indptr, l_indices, l_data, r_indptr, r_indices, r_data, tota
                 n += 1
                 total[col] = 1e-300
             if not largest:
-                total[col] += term
+                # A sum of terms of both signs may meet 0, which means not touched.
+                total[col] = total[col] + term or 1e-300
             elif term > total[col]:
                 total[col] = term
     return n
