@@ -41,15 +41,16 @@ def lay_out(
     """The meta-paths that the projection has relations for, and the edges of their hops known at `now` (None: all)."""
     known = np.ones(len(projection.target), dtype=bool) if now is None else projection.valid_from <= now
     codes = {hop: _steps_of(projection, hop) for path in meta_paths for hop in path.hops}
-    usable = tuple(
-        path
-        for path in meta_paths
-        if len(path.hops) <= settings.max_hops and path.weight != 0 and all(len(codes[hop]) for hop in path.hops)
-    )
+    usable = tuple(path for path in walkable(projection, meta_paths, settings.max_hops) if path.weight != 0)
     names = list(dict.fromkeys(hop for path in usable for hop in path.hops))
     rank = np.zeros(projection.n_nodes) if importance is None else importance
     edges = [_hop_edges(projection, codes[hop], known, settings, rank) for hop in names]
     return usable, _joined(edges, usable, names, projection.n_nodes)
+
+
+def walkable(projection: Projection, meta_paths: Sequence[MetaPath], max_hops: int) -> tuple[MetaPath, ...]:
+    """The meta-paths of at most `max_hops` hops that the projection has relations for, whatever their weight."""
+    return tuple(path for path in meta_paths if len(path.hops) <= max_hops and all(len(_steps_of(projection, hop)) for hop in path.hops))
 
 
 class _Edges(NamedTuple):

@@ -14,10 +14,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from scipy.sparse import csr_array
 
 from etl.errors import UserError
-from graph.hops import SpreadSettings
+from graph.hops import SpreadSettings, walkable
 from graph.metapaths import DEFAULT_META_PATHS, MetaPath, expanded, to_kind
 from graph.multihop import MultiHop, Ragged, Seeds
 from recall.candidates import Candidates, Paths
@@ -26,6 +27,7 @@ from recall.later_slice import LaterSlice, later_slice
 from recall.metapath_weights import MetaPathWeights, check_weights, evidence
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
+from recall.weight_table import relation_table, weight_table
 
 SONG = "song"
 SECTION = "recall.graph"
@@ -136,6 +138,34 @@ class GraphRoute:
 
         self._by_kind(users, items, fill)
         return score
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What the columns of `parts` are of: meta-paths of one name stand in one column."""
+        usable = walkable(self._snapshot.projection, self._chains, self.settings.max_hops)
+        return tuple(dict.fromkeys(path.name for path in usable))
+
+    def parts(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """What each meta-path adds to the score of each pair of user and song, `[n, n_parts]`: a row sums to `score`."""
+        names, hops = self.part_names, self._hops_to(SONG)
+        order = np.argsort(users, kind="stable")
+        distinct, count = np.unique(users[order], return_counts=True)
+        pairs = Ragged(np.concatenate(([0], np.cumsum(count))), items[order].astype(np.int32))
+        found = hops.parts(_seeds_of(self._seeds, distinct), pairs, self._prior(SONG), threads=self.settings.threads).score
+        part = np.zeros((len(users), len(names)), dtype=np.float32)
+        for column, path in enumerate(hops.meta_paths):
+            part[order, names.index(path.name)] += np.float32(path.weight) * found[:, column]
+        return part
+
+    def weight_table(self) -> pl.DataFrame:
+        """The meta-paths with the weights that count, for people to read and overrule."""
+        counted = {path.key: path.weight for path in self._weighed()}
+        usable = walkable(self._snapshot.projection, self._chains, self.settings.max_hops)
+        return weight_table(usable, counted, self.learned, self.settings.weights)
+
+    def relation_table(self) -> pl.DataFrame:
+        """The relations with what a hop over each counts."""
+        return relation_table(self.learned, self.settings.relations)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The walk from a song of the history that adds most to each pair's score."""

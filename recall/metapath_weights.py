@@ -34,7 +34,7 @@ ROUNDS = 2000
 STEADY = 1e-7
 """It ends where no weight moves by more than this share of the largest."""
 PAYS = 1.0
-"""A meta-path that explains less than one play, where data speak, gets the weight 0."""
+"""A meta-path that explains fewer plays gets the weight 0, where the weight given promised more than `pseudo_plays`."""
 
 
 class Evidence(NamedTuple):
@@ -101,7 +101,7 @@ class MetaPathWeights:
         pull = np.exp(hops @ np.log(relation))
         factor = _mixture(columns, expected, pseudo_plays, pull, scale[1])
         plays = _explained(columns, factor)[:-1]
-        own = np.where((plays < PAYS) & (pull * expected[:-1] > pseudo_plays), 0.0, factor[:-1] / pull)
+        own = np.where((plays < PAYS) & (expected[:-1] > pseudo_plays), 0.0, factor[:-1] / pull)
         rows = zip(meta_paths, own.tolist(), plays.tolist(), strict=True)
         paths = tuple(MetaPathWeight(path.key, path.name, path.weight, mine, hits) for path, mine, hits in rows)
         return cls(paths, dict(zip(names, relation.tolist(), strict=True)), len(evidence.part))

@@ -33,7 +33,7 @@ SECTION = "recall.ppr"
 class PprSettings(SeedSettings):
     """Where walks start, how far they go and over what. Defaults chosen on the validation part of a real listening log."""
 
-    stop: float = 0.15
+    stop: float = 0.5
     """α: chance that a walk ends where it is."""
     tolerance: float = 1e-5
     """ε: a node is pushed while more than ε times its edges' weight waits there; work is at most 1/(α ε) edges for each user."""
