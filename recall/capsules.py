@@ -154,6 +154,11 @@ class CapsuleRoute:
         route.observe(snapshot)
         return route
 
+    @property
+    def song_vectors(self) -> npt.NDArray[np.float32]:
+        """`[n_songs, dim]` of length 1, as learned."""
+        return self._index.vectors
+
     def assignments(self, users: npt.NDArray[np.integer]) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:
         """Histories of `users` as routing saw them: songs `[n, length]` padded at the end, their number `[n]`, weights `[n, length, K]`."""
         shape = self.settings

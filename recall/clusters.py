@@ -110,10 +110,9 @@ class ClusterRoute:
 
     def medoids(self, users: npt.NDArray[np.integer]) -> Medoids:
         """The most important clusters of `users` `[n]`; a user's depend on nobody else."""
-        history, vectors = self._history[users], self._index.vectors
-        offsets, songs = history.indptr.astype(np.int64), history.indices.astype(np.int64)
-        cluster = ward_clusters(vectors, offsets, songs, self.settings.threshold)
-        owner, song, importance = cluster_medoids(vectors, offsets, songs, cluster, history.data.astype(np.float64))
+        offsets, songs, cluster, weight = self.clusters(users)
+        vectors = self._index.vectors
+        owner, song, importance = cluster_medoids(vectors, offsets, songs, cluster, weight)
         order = np.lexsort((song, -importance, owner))
         owner, song, importance = owner[order], song[order], importance[order]
         first = np.searchsorted(owner, owner)
@@ -122,6 +121,12 @@ class ClusterRoute:
         sizes = np.bincount(owner[kept], minlength=len(users))
         served = vectors[song[kept]] * weight[kept, None].astype(np.float32)
         return Medoids(InterestVectors.of_sizes(sizes, served), song[kept])
+
+    def clusters(self, users: npt.NDArray[np.integer]) -> tuple[Ints, Ints, Ints, npt.NDArray[np.float64]]:
+        """Histories of `users` `[n]` as offsets `[n + 1]` and distinct songs, and for each song its cluster's number and its importance."""
+        history = self._history[users]
+        offsets, songs = history.indptr.astype(np.int64), history.indices.astype(np.int64)
+        return offsets, songs, ward_clusters(self._index.vectors, offsets, songs, self.settings.threshold), history.data.astype(np.float64)
 
     def diagnose(self, users: npt.NDArray[np.integer], k: int = 100) -> InterestDiagnostics:
         """How different the medoids of `users` `[n]` are."""
