@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from etl.lake import REJECTED_SCHEMA, day_runs
+from etl.lake import REJECTED_SCHEMA, day_runs, label_of, write_parts
 from etl.staged_rows import READ_SCHEMA, STAGED_SCHEMA, Codebooks, StagedBatch
 
 CHUNK_ROWS: Final = 1_000_000
@@ -24,9 +25,23 @@ LIST: Final = "chunks.jsonl"
 Line = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class WholeDay:
+    """All staged rows of a day, in time order."""
+
+    path: Path
+    """A file as `StagedEvents` has it."""
+    keys: npt.NDArray[np.uint64]
+    """Their hashes `[n]`."""
+
+    def last_ts(self) -> int:
+        """Time of the last row."""
+        return int(pl.read_parquet(self.path, columns=["ts"])["ts"][-1])
+
+
 class Chunks:
-    """A folder of chunks. `N.arrow` holds a record batch for each day; `N.npy` their keys; `N.rejected`, `N.read` and the names it
-    added go with it.
+    """A folder of chunks. `N.arrow` holds a record batch for each day, or `N.2025-03-01.parquet` … hold its days where the source has
+    them in order; `N.npy` their keys; `N.rejected`, `N.read` and the names it added go with it.
 
     A chunk counts once its line is in `chunks.jsonl`, whose first line says what is being read.
     """
@@ -76,8 +91,9 @@ class Chunks:
             return
         name = f"{len(self.lines):06d}"
         rows = pl.concat([batch.rows for batch in self._buffer])
-        rows = rows if rows["day"].is_sorted() else rows.sort("day", maintain_order=True)
-        days = self._write_days(name, rows)
+        ordered = rows["day"].is_sorted()
+        rows = in_time_order(rows) if ordered else rows.sort("day", maintain_order=True)
+        days = self._write_days(name, rows) if ordered else self._write_batches(name, rows)
         np.save(self._file(name, "npy"), rows["key"].to_numpy())
         for part in ("rejected", "read"):
             pl.concat([getattr(batch, part) for batch in self._buffer]).sort("day").write_parquet(self._file(name, part))
@@ -86,27 +102,42 @@ class Chunks:
             self._noted[part] = len(book)
         forms = sorted({batch.form for batch in self._buffer if batch.form})
         rejected = sum(batch.rejected.height for batch in self._buffer)
-        self._note({"chunk": name, "rows": self._buffered, "rejected": rejected, "days": days, "forms": forms})
+        self._note({"chunk": name, "rows": self._buffered, "rejected": rejected, "days": days, "ordered": ordered, "forms": forms})
         self._buffer, self._buffered = [], 0
 
     def keys(self) -> npt.NDArray[np.uint64]:
         """Hashes `[n]` of what no two events share, of all staged rows."""
         return np.concatenate([np.empty(0, dtype=np.uint64), *(np.load(self._file(name, "npy")) for name in self._names())])
 
-    def blocks(self) -> Iterator[pl.DataFrame]:
-        """Staged rows, some days at a time: days in order, rows of a day in source order after those of the day before."""
+    def whole_days(self) -> dict[int, WholeDay]:
+        """Days that one chunk holds in a file of their own."""
+        places = self._places()
+        keys = {line["chunk"]: np.load(self._file(line["chunk"], "npy"), mmap_mode="r") for line in self.lines if line["ordered"]}
+        found = {}
+        for line in self.lines if keys else ():
+            start = 0
+            for day, size in line["days"]:
+                if line["ordered"] and len(places[day]) == 1:
+                    found[day] = WholeDay(self._day_file(line["chunk"], day), keys[line["chunk"]][start : start + size])
+                start += size
+        return found
+
+    def blocks(self, without: Collection[int]) -> Iterator[pl.DataFrame]:
+        """Staged rows of all days but some, several days at a time: days in order, rows of a day as chunk after chunk has them."""
+        places = {day: found for day, found in self._places().items() if day not in without}
         with ExitStack() as stack:
-            open_files = {name: stack.enter_context(pa.OSFile(str(self._file(name, "arrow")))) for name in self._names()}
+            batches = [line["chunk"] for line in self.lines if not line["ordered"]]
+            open_files = {name: stack.enter_context(pa.OSFile(str(self._file(name, "arrow")))) for name in batches}
             readers = {name: pa.ipc.open_file(file) for name, file in open_files.items()}
-            places: dict[int, list[tuple[str, int]]] = {}
-            sizes: dict[int, int] = {}
-            for line in self.lines:
-                for place, (day, size) in enumerate(line["days"]):
-                    places.setdefault(day, []).append((line["chunk"], place))
-                    sizes[day] = sizes.get(day, 0) + size
-            for days in blocks_of(sizes):
-                parts = [readers[chunk].get_batch(place) for day in days for chunk, place in places[day]]
-                yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches(parts))).cast(STAGED_SCHEMA)  # type: ignore[arg-type]
+
+            def part(day: int, chunk: str, place: int) -> pl.DataFrame:
+                if chunk in readers:
+                    return pl.DataFrame(pl.from_arrow(readers[chunk].get_batch(place)))
+                return pl.read_parquet(self._day_file(chunk, day))
+
+            for days in blocks_of({day: sum(size for *_, size in found) for day, found in places.items()}):
+                parts = [part(day, chunk, place) for day in days for chunk, place, _ in places[day]]
+                yield pl.concat(parts).cast(STAGED_SCHEMA)  # type: ignore[arg-type]
 
     def counted(self) -> pl.DataFrame:
         """`day, name, n` of all batches: see `StagedBatch.read`."""
@@ -154,7 +185,24 @@ class Chunks:
             file.flush()
             os.fsync(file.fileno())
 
+    def _day_file(self, chunk: str, day: int) -> Path:
+        return self._file(chunk, f"{label_of(day)}.parquet")
+
+    def _places(self) -> dict[int, list[tuple[str, int, int]]]:
+        """Where the rows of a day are: chunks, which of the chunk's days it is, and how many rows."""
+        places: dict[int, list[tuple[str, int, int]]] = {}
+        for line in self.lines:
+            for place, (day, size) in enumerate(line["days"]):
+                places.setdefault(day, []).append((line["chunk"], place, size))
+        return places
+
     def _write_days(self, chunk: str, rows: pl.DataFrame) -> list[tuple[int, int]]:
+        """Write a file a day; says which days, and how many rows each has."""
+        days = by_day(rows)
+        write_parts({self._day_file(chunk, day): of_day for day, of_day in days.items()})
+        return [(day, of_day.height) for day, of_day in days.items()]
+
+    def _write_batches(self, chunk: str, rows: pl.DataFrame) -> list[tuple[int, int]]:
         """Write a record batch a day; says which days, and how many rows each has."""
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         runs = day_runs(rows["day"].to_numpy())
@@ -162,6 +210,19 @@ class Chunks:
             for _, start, end in runs:
                 writer.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
         return [(day, end - start) for day, start, end in runs]
+
+
+def in_time_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by time, of one second by the number in their ids; those without a number keep the order of the source."""
+    ts, order = (np.diff(rows[name].to_numpy()) for name in ("ts", "order"))
+    if bool(np.all((ts > 0) | ((ts == 0) & (order >= 0)))):
+        return rows
+    return rows.sort("ts", "order", maintain_order=True)
+
+
+def by_day(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    """Parts of `rows`, which are ordered by `day`."""
+    return {day: rows.slice(start, end - start) for day, start, end in day_runs(rows["day"].to_numpy())}
 
 
 def blocks_of(sizes: Mapping[int, int]) -> Iterator[list[int]]:

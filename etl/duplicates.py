@@ -24,17 +24,19 @@ class Duplicates:
         self.keys: npt.NDArray[np.uint64] = np.union1d(repeated, among_earlier)
         self._seen = pl.DataFrame()
 
-    def candidates(self, rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
-        """`[n]` true for rows that may repeat another or be repeated."""
-        place = np.searchsorted(self.keys, rows["key"].to_numpy())
-        return np.asarray(np.append(self.keys, 0)[place] == rows["key"].to_numpy()) & (place < len(self.keys))
+    def candidates(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """`[n]` true for rows, by their hashes `[n]`, that may repeat another or be repeated."""
+        if not len(self.keys):
+            return np.zeros(len(keys), dtype=np.bool_)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.asarray(self.keys[place] == keys)
 
     def mark(self, rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
         """`[n]` true for rows that repeat an earlier row; `rows` are those of the next day in time order."""
         marked = np.zeros(rows.height, dtype=np.bool_)
         if not len(self.keys):
             return marked
-        at = np.flatnonzero(self.candidates(rows))
+        at = np.flatnonzero(self.candidates(rows["key"].to_numpy()))
         identity = _identity(rows[at]).with_columns(at=pl.Series(at))
         first = identity.unique(IDENTITY, keep="first", maintain_order=True)
         if self._seen.height:

@@ -20,10 +20,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from etl.chunks import Chunks
+from etl.chunks import Chunks, by_day, in_time_order
 from etl.cleaning import rejected_rows
 from etl.duplicates import Duplicates
-from etl.lake import REJECTED_SCHEMA, day_of, day_runs, label_of, write_parts
+from etl.lake import REJECTED_SCHEMA, day_of, label_of, write_parts
 from etl.prefetch import prefetched
 from etl.source import Progress, Reader, Since
 from etl.staged_rows import EVENTS, SECONDS, Codebooks, named_rows, stage_batch
@@ -31,7 +31,7 @@ from etl.staging import UNDATED, Day, StagedEvents
 from etl.typed_columns import ROW
 from etl.watermark import MIXED, TEXT, moment, one_form
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Changes when staged rows of older versions can no longer be read."""
 
 
@@ -190,9 +190,9 @@ def link(old: Path, new: Path) -> None:
 def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, columns: Sequence[str]) -> dict[str, Day]:
     """Chunks → days: rows in time order, each once; what was set aside beside them."""
     repeats = _duplicates(chunks, plan)
-    accepted: dict[int, tuple[int, int]] = {}
+    accepted = _link_whole_days(chunks, repeats, folder)
     repeated = []
-    for block in chunks.blocks():
+    for block in chunks.blocks(without=accepted.keys()):
         rows = in_time_order(block)
         again = pl.Series(repeats.mark(rows))
         repeated.append(_as_rejected(rows.filter(again), chunks.books, columns))
@@ -211,13 +211,23 @@ def _assemble(chunks: Chunks, plan: _Plan, read: pl.DataFrame, folder: Path, col
     return days
 
 
+def _link_whole_days(chunks: Chunks, repeats: Duplicates, folder: Path) -> dict[int, tuple[int, int]]:
+    """Days that are staged as they lie in their chunk, for nothing of them comes twice; says how many rows each has, and its last time."""
+    linked = {}
+    for day, whole in chunks.whole_days().items():
+        if not repeats.candidates(whole.keys).any():
+            link(whole.path, folder / "rows" / f"{label_of(day)}.parquet")
+            linked[day] = (len(whole.keys), whole.last_ts())
+    return linked
+
+
 def _duplicates(chunks: Chunks, plan: _Plan) -> Duplicates:
     earlier = plan.kept.keys(plan.labels) if plan.kept else np.empty(0, dtype=np.uint64)
     repeats = Duplicates(chunks.keys(), earlier)
     for label in plan.labels if len(repeats.keys) else ():
         assert plan.kept is not None
         rows = plan.kept.rows(label)
-        repeats.mark(rows.filter(pl.Series(repeats.candidates(rows))))
+        repeats.mark(rows.filter(pl.Series(repeats.candidates(rows["key"].to_numpy()))))
     return repeats
 
 
@@ -225,16 +235,3 @@ def _as_rejected(rows: pl.DataFrame, books: Codebooks, columns: Sequence[str]) -
     """`day` and the columns of `REJECTED_SCHEMA`."""
     marked = pl.DataFrame({ROW: range(rows.height), "reason": ["duplicate key"] * rows.height}, schema={ROW: pl.Int64, "reason": pl.String})
     return rejected_rows("events", EVENTS.key, named_rows(rows, books, columns), marked).insert_column(0, rows["day"])
-
-
-def in_time_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by time, of one second by the number in their ids; those without a number keep the order of the source."""
-    ts, order = (np.diff(rows[name].to_numpy()) for name in ("ts", "order"))
-    if bool(np.all((ts > 0) | ((ts == 0) & (order >= 0)))):
-        return rows
-    return rows.sort("ts", "order", maintain_order=True)
-
-
-def by_day(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
-    """Parts of `rows`, which are ordered by `day`."""
-    return {day: rows.slice(start, end - start) for day, start, end in day_runs(rows["day"].to_numpy())}

@@ -132,16 +132,18 @@ def _coded(good: pl.DataFrame, books: Codebooks) -> pl.DataFrame:
         pl.col("is_organic").fill_null(-1).cast(pl.Int8),
         pl.col("count").fill_null(1.0).cast(pl.Float32),
     )
-    return coded.with_columns(_key()).select(list(STAGED_SCHEMA))
+    return coded.with_columns(_key(named=coded["event_id"].null_count() == 0)).select(list(STAGED_SCHEMA))
 
 
 def _number_in_id() -> pl.Expr:
     return pl.col("event_id").str.strip_chars_start(BEFORE_NUMBER).str.to_integer(strict=False).fill_null(0)
 
 
-def _key() -> pl.Expr:
+def _key(named: bool) -> pl.Expr:
     """Hash of what no two events share: the id, or without one the content. Rows of equal hash are compared in full later."""
-    return pl.coalesce(pl.col("event_id").hash(), pl.struct(CONTENT).hash()).alias("key")
+    own, content = pl.col("event_id").hash(), pl.struct(CONTENT).hash()
+    # The hash of nothing is a number too.
+    return (own if named else pl.when(pl.col("event_id").is_null()).then(content).otherwise(own)).alias("key")
 
 
 def _rejected(name: str, raw: pl.DataFrame, marked: pl.DataFrame) -> pl.DataFrame:

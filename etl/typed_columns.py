@@ -13,6 +13,8 @@ from etl.timestamps import unix_seconds, years
 ROW: Final = "row number"
 """Name of the column that keeps a row's place in the source table."""
 LARGEST: Final = 2**31 - 1
+SAMPLE: Final = 1_000
+"""Values at the beginning of a column by which it is judged whether values come often: then the distinct ones are looked at alone."""
 FLAGS: Final = {"0": 0, "1": 1, "f": 0, "t": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 
 
@@ -43,8 +45,8 @@ def read_values(values: pl.Series, column: Column) -> pl.Series:
         case "id" | "text":
             return as_text(values)
         case "integer":
-            number = as_numbers(values).round()
-            return number.set(number.abs() > LARGEST, None).cast(pl.Int64)
+            number = values.cast(pl.Int64, strict=False) if values.dtype.is_integer() else as_numbers(values).round()
+            return number.set(~number.is_between(-LARGEST, LARGEST), None).cast(pl.Int64)
         case "number":
             return as_numbers(values)
         case "time" | "date":
@@ -61,8 +63,16 @@ def as_text(values: pl.Series) -> pl.Series:
     """Trimmed text; blank is null. A whole number in a float column is written without a fraction, so that ids of two tables meet."""
     if values.dtype.is_float() and values.drop_nulls().is_finite().all() and (values.drop_nulls() % 1 == 0).all():
         values = values.cast(pl.Int64)
-    text = temporal_as_text(values).cast(pl.String, strict=False).str.strip_chars()
+    text = temporal_as_text(values).cast(pl.String, strict=False)
+    if text.head(SAMPLE).n_unique() < SAMPLE // 2 and _are_trimmed(text.unique()):
+        return text
+    text = text.str.strip_chars()
     return text.set(text == "", None)
+
+
+def _are_trimmed(text: pl.Series) -> bool:
+    """Whether no value is blank or begins or ends with a blank."""
+    return text.equals(text.str.strip_chars()) and not (text == "").any()
 
 
 def temporal_as_text(values: pl.Series) -> pl.Series:
