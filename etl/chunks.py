@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from etl.day_order import by_day, in_time_order
 from etl.lake import REJECTED_SCHEMA, day_runs, label_of, write_parts
 from etl.staged_rows import READ_SCHEMA, STAGED_SCHEMA, Codebooks, StagedBatch
 
@@ -210,19 +211,6 @@ class Chunks:
             for _, start, end in runs:
                 writer.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
         return [(day, end - start) for day, start, end in runs]
-
-
-def in_time_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by time, of one second by the number in their ids; those without a number keep the order of the source."""
-    ts, order = (np.diff(rows[name].to_numpy()) for name in ("ts", "order"))
-    if bool(np.all((ts > 0) | ((ts == 0) & (order >= 0)))):
-        return rows
-    return rows.sort("ts", "order", maintain_order=True)
-
-
-def by_day(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
-    """Parts of `rows`, which are ordered by `day`."""
-    return {day: rows.slice(start, end - start) for day, start, end in day_runs(rows["day"].to_numpy())}
 
 
 def blocks_of(sizes: Mapping[int, int]) -> Iterator[list[int]]:

@@ -20,8 +20,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from etl.chunks import Chunks, by_day, in_time_order
+from etl.chunks import Chunks
 from etl.cleaning import rejected_rows
+from etl.day_order import by_day, in_time_order
 from etl.duplicates import Duplicates
 from etl.lake import REJECTED_SCHEMA, day_of, label_of, write_parts
 from etl.prefetch import prefetched
