@@ -52,6 +52,8 @@ class Claim:
     preset: str = "default"
     with_flagged: bool = False
     """Learn from the events of robots as well: what the cap is for."""
+    hidden_share: float = 0.0
+    """Share of the listeners whose whole past is hidden from both variants."""
     other_route: str = ""
     """Route of the second variant, where it is another one."""
     watch: str = field(default="all")
@@ -75,6 +77,7 @@ CLAIMS: Final = {
         "interest",
         {},
         {},
+        hidden_share=0.3,
         other_route="popular",
         watch="no history",
     ),
@@ -104,6 +107,12 @@ def snapshots(context: Context, moments: Moments) -> tuple[Snapshot, Snapshot]:
     knowledge = KnowledgeEmbeddings.load(context.workspace.path("models", "embeddings"))
     parts = (moments.after(TRAIN), moments.after(VALID))
     return tuple(replace(part, vectors=knowledge.aligned(part.projection)) for part in parts)  # type: ignore[return-value]
+
+
+def without_past(snapshot: Snapshot, share: float, seed: int) -> Snapshot:
+    """The snapshot without any event of a drawn share of the listeners; of both moments they are the same ones."""
+    hidden = np.random.default_rng(seed).random(snapshot.catalogue.n_users) < share
+    return replace(snapshot, events=snapshot.events.take(~hidden[snapshot.events.user]))
 
 
 def measure(route: str, settings: dict[str, Any], before: Snapshot, now: Snapshot, truth: Truth) -> dict[str, Any]:
@@ -159,7 +168,7 @@ def run_claim(name: str, claim: Claim, seeds: list[int], size: SimulationSetting
             continue
         context = workspace(work / f"{claim.preset}-{seed}", claim.preset, seed, size)
         moments = moments_of(context, claim.with_flagged)
-        before, now = snapshots(context, moments)
+        before, now = (without_past(part, claim.hidden_share, seed) for part in snapshots(context, moments))
         robots = context.lake().robots
         real = np.ones(now.catalogue.n_users, dtype=bool)
         if claim.with_flagged and robots.height:
