@@ -38,7 +38,7 @@ class AttributeSongs(nn.Module):
             torch.manual_seed(seed)
             self.value = nn.Embedding(attributes.size, dim, padding_idx=0, sparse=True)
             nn.init.normal_(self.value.weight, std=dim**-0.5)
-        self.maps = nn.ModuleDict({name: nn.Linear(dim, dim, bias=False) for name in names if name != SONG})
+            self.maps = nn.ModuleDict({name: nn.Linear(dim, dim, bias=False) for name in names if name != SONG})
         for linear in self.maps.values():
             # As the plain sum of its values a song begins where a taste for those values is.
             nn.init.eye_(linear.weight)

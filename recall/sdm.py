@@ -30,9 +30,9 @@ from recall.sdm_batches import Batch, SdmExamples, context_of
 from recall.sdm_network import Mixed, NetworkSettings, SdmNetwork
 from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sdm_training import fit_sdm, space_loss
-from recall.sittings import Sittings
+from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
-from recall.vector_index import VectorIndex
+from recall.vector_index import Found, VectorIndex
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,18 @@ class SdmRoute:
         gate, long, short = self._mixed.of(users)
         return gate, long, short
 
+    def has_both(self, users: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Whether each user `[n]` has a session and something before it, so that the gate has something to choose."""
+        requests = self._requests(self._sittings, users.astype(np.int64))
+        return (requests.short_end > requests.short_start) & (requests.long_end > requests.long_start)
+
     def mixed(self, long: Vectors, short: Vectors) -> Vectors:
         """The vector to search with, of the two gated contributions `[n, dim]`."""
         return self._scaled(long + short)
+
+    def search(self, vectors: Vectors, k: int) -> Found:
+        """The `k` songs of largest inner product with each of the vectors of `mixed` `[n, dim]`."""
+        return self._index.search(vectors, k)
 
     def save(self, folder: Path) -> None:
         """Write settings, vocabulary, profile schema and parameters into `folder`."""
@@ -184,11 +193,12 @@ class SdmRoute:
         length = np.maximum(np.sqrt((vectors.astype(np.float64) ** 2).sum(1, keepdims=True)), 1e-12)
         return np.asarray(vectors / length / self.settings.temperature, np.float32)
 
+    def _requests(self, sittings: Sittings, users: Ints) -> Sides:
+        return sittings.latest(users, self.settings.short_length, self.settings.long_length, self._now)
+
     @torch.no_grad()
     def _sides_in(self, sittings: Sittings, users: Ints) -> tuple[Vectors, ...]:
-        s = self.settings
-        sides = sittings.latest(users, s.short_length, s.long_length, self._now)
-        context = context_of(sittings, self._attributes, self._profile, sides, s)
+        context = context_of(sittings, self._attributes, self._profile, self._requests(sittings, users), self.settings)
         mixed: Mixed = self._model(context)
         return tuple(part[torch.arange(len(users)), context.n_short].numpy() for part in mixed)
 

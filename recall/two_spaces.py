@@ -33,7 +33,7 @@ from recall.sdm_batches import Batch, LongExamples, LongTarget, SdmExamples, con
 from recall.sdm_network import NetworkSettings
 from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sdm_training import fit_sdm, space_loss
-from recall.sittings import Sittings
+from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
 from recall.space_network import LongSpace, ShortSpace, TwoSpaces
 from recall.space_reasons import long_paths
@@ -203,7 +203,7 @@ class TwoSpacesRoute:
         wide = quota.astype(np.float64)
         return Side.of(spaces[0], short, wide[:, 0]), Side.of(spaces[1], long, wide[:, 1])
 
-    def _requests(self, sittings: Sittings, users: Ints) -> Any:
+    def _requests(self, sittings: Sittings, users: Ints) -> Sides:
         return sittings.latest(users, self.settings.short_length, self.settings.long_length, self._now)
 
     @torch.no_grad()
