@@ -17,6 +17,7 @@ ROOMS: Final[dict[str, str]] = {
     "recall.lifted": "recall.lifted:LiftedSettings",
     "recall.swing": "recall.swing:SwingSettings",
     "recall.ials": "recall.ials:IalsSettings",
+    "recall.neighbours": "recall.neighbours:NeighboursSettings",
     "recall.ppr": "recall.ppr:PprSettings",
     "recall.sasrec": "recall.sasrec:SasRecSettings",
     "recall.capsules": "recall.capsules:CapsuleSettings",

@@ -106,6 +106,7 @@ class RecallSettings(Section):
     lifted: RoomSection = Field(default_factory=dict)
     swing: RoomSection = Field(default_factory=dict)
     ials: RoomSection = Field(default_factory=dict)
+    neighbours: RoomSection = Field(default_factory=dict)
     ppr: RoomSection = Field(default_factory=dict)
     sasrec: RoomSection = Field(default_factory=dict)
     capsules: RoomSection = Field(default_factory=dict)
@@ -129,6 +130,7 @@ class RoutesSettings(Section):
     """Off: as strong alone as item CF on real plays, and the merge gains nothing by it."""
     swing: bool = False
     ials: bool = False
+    neighbours: bool = False
     ppr: bool = False
     sasrec: bool = False
     capsules: bool = False

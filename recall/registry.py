@@ -12,6 +12,7 @@ from recall.ials import IalsRoute
 from recall.interest import InterestRoute
 from recall.itemcf import ItemCfRoute
 from recall.lifted import LiftedRoute
+from recall.neighbours import NeighboursRoute
 from recall.popular import PopularRoute
 from recall.ppr import PprRoute
 from recall.repeat import RepeatRoute
@@ -33,6 +34,7 @@ ROUTES: Final[dict[str, type[RecallRoute]]] = {
     "lifted": LiftedRoute,
     "swing": SwingRoute,
     "ials": IalsRoute,
+    "neighbours": NeighboursRoute,
     "ppr": PprRoute,
     "sasrec": SasRecRoute,
     "capsules": CapsuleRoute,
