@@ -161,7 +161,7 @@ def walk_graph(projection: Projection, now: int, max_degree: int, played: csr_ar
     source, target, weight, step = (column[order] for column in ends)
     indptr = np.zeros(n_nodes + n_users + 1, dtype=np.int64)
     np.cumsum(np.bincount(source, minlength=n_nodes + n_users), out=indptr[1:])
-    strength = np.bincount(source, weights=weight, minlength=n_nodes + n_users)
+    strength = np.bincount(source, weights=weight, minlength=n_nodes + n_users).astype(np.float64)
     return WalkGraph(indptr, target.astype(np.int32), weight.astype(np.float32), step.astype(np.int16), strength)
 
 
