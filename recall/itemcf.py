@@ -30,7 +30,7 @@ class ItemCfSettings(HistorySettings):
     """Which songs are neighbours, and what of a history counts."""
 
     similarity: Similarity = "window"
-    window: int = 5
+    window: int = 10
     """Window: plays at most so many places apart in a user's sequence are heard together."""
     damping: float = 0.25
     """Window: the shared weight is divided by (plays of each of the two songs)^damping; 0.5 is the cosine of the window counts."""

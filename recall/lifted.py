@@ -34,12 +34,14 @@ class LiftedSettings(HistorySettings):
 
     relations: tuple[str, ...] = ("IN_ALBUM", "SUNG_BY")
     """Relations of songs whose tails are the groups; each of those that have facts weighs the same."""
-    neighbours: int = 200
+    neighbours: int = 500
     """Most similar groups kept of each group, of the same relation."""
-    groups: int = 200
+    groups: int = 500
     """Groups of largest weight that a user is led to."""
     prior_plays: float = 1.0
     """Plays that every song has in advance when a group's plays are shared out."""
+    half_life_plays: float = 20.0
+    """A song of the history counts half after so many later plays of the user, where time is ordinal."""
 
 
 class LiftedRoute:

@@ -34,9 +34,11 @@ Ints = npt.NDArray[np.int32]
 class NeighboursSettings(SeedSettings):
     """Which songs are near, and what of a history counts. Defaults chosen on the validation part of a real listening log."""
 
+    max_seeds: int = 100
+    """At most so many songs of a user are seeds: those of largest weight."""
     neighbours: int = 100
     """Nearest songs of each seed that are scored."""
-    sharpness: float = 6.0
+    sharpness: float = 3.0
     """Power of the cosine: the higher, the less a far neighbour counts beside a near one."""
     popularity_power: float = 0.6
     """A song is multiplied by (1 + its distinct listeners) to this power."""

@@ -32,9 +32,9 @@ class SwingSettings(HistorySettings):
 
     alpha: float = 1.0
     """Added to the number of songs that two listeners share: the smaller, the more a pair that shares few songs counts."""
-    damping: float = 0.25
+    damping: float = 0.6
     """A similarity is divided by (listeners of each of the two songs)^damping; 0 is the paper's."""
-    max_listeners: int = 300
+    max_listeners: int = 100
     """Listeners of a song who are paired: the first in one random order of all users, so that songs keep the same ones."""
     neighbours: int = 200
     """Most similar songs kept of each song."""
