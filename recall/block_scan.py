@@ -122,7 +122,10 @@ def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_firs
         low, high, a, b = start[block], start[block + 1], first[block], first[block + 1]
         if low == high or a == b:
             continue
-        product = np.dot(queries[query[a:b]], vectors[low:high].T)
+        if b - a == 1:
+            product = np.dot(vectors[low:high], queries[query[a]]).reshape(1, high - low)
+        else:
+            product = np.dot(queries[query[a:b]], vectors[low:high].T)
         for t in range(b - a):
             q = query[a + t]
             for j in range(high - low):

@@ -17,6 +17,8 @@ class IdRows:
     """`[n_rows]`"""
     alive: npt.NDArray[np.bool_]
     """`[n_rows]`"""
+    n_alive: int
+    """Number of ids held."""
 
     def __init__(self, ids: Ids) -> None:
         if len(ids) and ids.min() < 0:
@@ -33,14 +35,9 @@ class IdRows:
         return rows
 
     def _set(self, ids: Ids, alive: npt.NDArray[np.bool_]) -> None:
-        self.id, self.alive = ids, alive
+        self.id, self.alive, self.n_alive = ids, alive, int(np.count_nonzero(alive))
         self._row = np.full(int(ids.max(initial=-1)) + 1, -1, np.int32)
         self._row[ids[alive]] = np.flatnonzero(alive).astype(np.int32)
-
-    @property
-    def n_alive(self) -> int:
-        """Number of ids held."""
-        return int(np.count_nonzero(self.alive))
 
     def rows(self, ids: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """`[n]` row of each id; -1 for one that is not held."""
@@ -50,10 +47,11 @@ class IdRows:
     def mask(self, allowed: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """`[n_rows]` true for rows of allowed ids, given as a mask by id (ids beyond it are not allowed) or as ids."""
         if allowed.dtype == np.bool_:
-            inside = self.id < len(allowed)
-            return inside & (allowed[np.where(inside, self.id, 0)] if len(allowed) else False)
+            held = np.zeros(len(self._row), bool)
+            held[: len(allowed)] = allowed[: len(held)]
+            return held[self.id]
         out = np.zeros(len(self.id), bool)
-        rows = self.rows(allowed)
+        rows = self.rows(allowed.astype(np.int64))
         out[rows[rows >= 0]] = True
         return out
 
@@ -67,10 +65,12 @@ class IdRows:
         self._row[ids] = np.arange(len(self.id), len(self.id) + len(ids), dtype=np.int32)
         self.id = np.concatenate([self.id, ids])
         self.alive = np.concatenate([self.alive, np.ones(len(ids), bool)])
+        self.n_alive += len(ids)
 
     def remove(self, ids: npt.NDArray[np.integer]) -> None:
         """The rows of `ids` die; ids that are not held are passed over."""
         rows = self.rows(ids)
-        rows = rows[rows >= 0]
+        rows = np.unique(rows[rows >= 0])
+        self.n_alive -= len(rows)
         self.alive[rows] = False
         self._row[self.id[rows]] = -1

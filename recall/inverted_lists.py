@@ -9,6 +9,7 @@ with it together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import faiss
@@ -32,8 +33,8 @@ class ListSettings:
     sample_per_list: int = 40
     """Vectors of the sample that k-means learns from, for each list."""
     iterations: int = 8
-    probe_share: float = 1 / 24
-    """Share of the lists that a query scans: recall@100 of 0.99 on trained song vectors (benchmarks/results/vector_index.md)."""
+    probes: int = 170
+    """Lists that a query scans: recall@100 of 0.99 on trained song vectors (benchmarks/results/vector_index.md)."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class InvertedLists:
     n_probes: int
     queries_at_once: int = QUERIES
 
+    @cached_property
+    def _coarse(self) -> ExactIndex:
+        return ExactIndex.of(self.centroids)
+
     def __len__(self) -> int:
         return len(self.blocks.row)
 
@@ -54,7 +59,7 @@ class InvertedLists:
         """Cluster `vectors` `[n, dim]` and sort them into lists: the same for the same seed."""
         n_lists = max(1, round(settings.lists_per_root * len(vectors) ** 0.5))
         centroids = _centroids(vectors, n_lists, settings, seed)
-        return cls.of(vectors, centroids, nearest(centroids, vectors), max(1, round(settings.probe_share * n_lists)))
+        return cls.of(vectors, centroids, nearest(centroids, vectors), min(settings.probes, n_lists))
 
     @classmethod
     def of(cls, vectors: Vectors, centroids: Vectors, list_of: Rows, n_probes: int) -> Self:
@@ -81,7 +86,7 @@ class InvertedLists:
     def _probes(self, queries: Vectors, n_probes: int) -> Probes:
         """The `n_probes` centroids of largest inner product with each query, ties by centroid, chosen as exactly as an answer is."""
         none = Excluded(np.zeros(len(queries) + 1, np.int64), np.empty(0, np.int64))
-        near = ExactIndex.of(self.centroids).search(queries, n_probes, NOTHING, none)
+        near = self._coarse.search(queries, n_probes, NOTHING, none)
         score = inner_products(queries, near.query, self.centroids, near.row)
         order = np.lexsort((near.row, -score, near.query))
         rank = np.arange(len(order)) - np.searchsorted(near.query, near.query)

@@ -95,7 +95,7 @@ class VectorIndex:
         """
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         open_ = self._ids.alive if allowed is None else self._ids.alive & self._ids.mask(allowed)
-        n_open = int(np.count_nonzero(open_))
+        n_open = len(self) if allowed is None else int(np.count_nonzero(open_))
         target = Target(self.vectors, self._ids.id, open_ if n_open < len(open_) else NOTHING)
         pairs = Pairs.of(exclude, self._ids, len(queries))
         parts = self._parts(open_, n_open)
@@ -165,11 +165,11 @@ class VectorIndex:
     def _parts(self, open_: npt.NDArray[np.bool_], n_open: int) -> list[Part]:
         """What is scanned for the rows that are `open_`: everything, lists and the tail, or just what a narrow filter leaves."""
         if self._lists is None:
-            return [self._rest]
+            return self._rest
         if n_open < self.settings.exact_share * len(open_):
             return [self._only(open_)]
         # The fewer a filter leaves in a list, the more lists: as many open vectors are scanned as without it.
-        return [Part.listed(self._lists, int(np.ceil(self._lists.n_probes * len(open_) / max(n_open, 1)))), self._rest]
+        return [Part.listed(self._lists, int(np.ceil(self._lists.n_probes * len(open_) / max(n_open, 1)))), *self._rest]
 
     def _only(self, open_: npt.NDArray[np.bool_]) -> Part:
         rows = np.flatnonzero(open_).astype(np.int32)
@@ -206,7 +206,7 @@ class VectorIndex:
         """The rows that are in no list: all where there are none, else the tail."""
         first = 0 if self._lists is None else len(self._lists)
         tail = np.arange(first, len(self.vectors), dtype=np.int32)
-        self._rest = Part.exact(ExactIndex.of(self.vectors[first:], tail))
+        self._rest = [Part.exact(ExactIndex.of(self.vectors[first:], tail))] if len(tail) else []
 
     def _drop_dead(self) -> None:
         alive = self._ids.alive
