@@ -1,7 +1,9 @@
 """The graph route: songs (or MVs, mlogs, any kind) that typed relations join to what the listener liked lately.
 
 Seeds are the user's positive songs, decayed by age; `graph.multihop` spreads their weight along meta-paths. What a song passes on is
-shared out by its neighbours' popularity, so that of an artist's hundred songs the known ones come first.
+shared out by its neighbours' popularity, so that of an artist's hundred songs the known ones come first. How much each meta-path counts is
+learned from which new songs listeners went on to play (`recall.metapath_weights`), on a time-later slice of what the route is fitted on:
+it needs no window of its own, and cannot have seen what it is judged by.
 """
 
 from __future__ import annotations
@@ -146,7 +148,10 @@ class GraphRoute:
         return tuple(dict.fromkeys(path.name for path in usable))
 
     def parts(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """What each meta-path adds to the score of each pair of user and song, `[n, n_parts]`: a row sums to `score`."""
+        """What each meta-path adds to the score of each pair of user and song, `[n, n_parts]`.
+
+        Without evidence against (`negative_weight` 0) a row sums to `score`.
+        """
         names, hops = self.part_names, self._hops_to(SONG)
         order = np.argsort(users, kind="stable")
         distinct, count = np.unique(users[order], return_counts=True)

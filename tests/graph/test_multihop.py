@@ -126,6 +126,35 @@ def test_top_k_is_the_head_of_all_positive_scores(drawn: Any, users: Any, spread
     assert list(zip(found.user, found.item, found.score, strict=True)) == want
 
 
+likings = st.lists(
+    st.dictionaries(st.integers(0, N_SONGS - 1), st.sampled_from([0.25, 1.0, 3.0]), max_size=4).map(lambda d: list(d.items())),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts, likings, spreads)
+def test_parts_weighed_add_up_to_the_scores_and_masses_to_the_sum_over_all_nodes(drawn: Any, users: Any, spread: SpreadSettings) -> None:
+    hops, seeds = MultiHop.build(built(drawn), PATHS, spread), ragged(users)
+    weight = np.array([path.weight for path in hops.meta_paths])
+    pairs, excluded = pairs_of(len(users), ALL_SONGS), pairs_of(len(users), [0, 3])
+    parts = hops.parts(seeds, pairs, SONGS_ONLY)
+    np.testing.assert_allclose(parts.score @ weight, hops.scores_of_pairs(seeds, pairs, SONGS_ONLY), rtol=1e-5, atol=1e-6)
+    by_user = parts.score.reshape(len(users), N_SONGS, len(weight))
+    np.testing.assert_allclose(parts.mass, by_user.sum(1), rtol=1e-5, atol=1e-6)
+    left = hops.parts(seeds, pairs, SONGS_ONLY, exclude=excluded)
+    by_user = by_user.copy()
+    by_user[:, [0, 3]] = 0
+    np.testing.assert_array_equal(left.score.reshape(by_user.shape), by_user)
+    np.testing.assert_allclose(left.mass, by_user.sum(1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_chain_is_called_by_its_hops() -> None:
+    path = chain("", "A|<A B <C", 1.0)
+    assert (path.key, path.relations) == ("A|<A.B.<C", ("A", "B", "C"))
+
+
 @settings(max_examples=60, deadline=None)
 @given(facts, histories, spreads)
 def test_best_path_stands_edge_by_edge_in_the_projection_and_carries_most(drawn: Any, users: Any, spread: SpreadSettings) -> None:

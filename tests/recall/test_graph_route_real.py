@@ -63,7 +63,7 @@ def test_new_songs_found_by_albums_and_artists(data_dir: Path) -> None:
     train = plays.filter(~in_test)
     test = plays.filter(in_test).unique().join(train, on=["user", "item"], how="anti")
     route = GraphRoute()
-    route.observe(Snapshot(catalogue, full_plays(train), projection, now=plays.height, ordinal=True))
+    route.fit(Snapshot(catalogue, full_plays(train), projection, now=plays.height, ordinal=True))
     candidates = route.recall(np.arange(catalogue.n_users, dtype=np.int32), 100, new_only=True)
     found = pl.DataFrame({"user": candidates.user, "item": candidates.item})
     at_20, at_100 = recall_of_new(test, found, 20), recall_of_new(test, found, 100)
