@@ -37,15 +37,15 @@ class CapsuleShape:
     """Interests by length of history, as in the paper; False gives everybody with a history `max_interests`."""
     rounds: int = 3
     """Rounds of routing."""
-    logit_std: float = 1.0
+    logit_std: float = 0.3
     """Standard deviation of the initial routing logits."""
-    map_gain: float = 1.0
+    map_gain: float = 8.0
     """Length to which the shared map brings a vector of length 1 when training begins: larger routes harder."""
     hidden: int = 128
     """Width of the head's first layer."""
     residual: bool = True
     """The head adds to the interest, and its last layer has no ReLU; False is the paper's head, whose vectors have no negative part."""
-    power: float = 1.0
+    power: float = 2.0
     """p of the label-aware attention: 0 is the mean of the interests, `inf` the one that fits the target best."""
 
 
