@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -9,11 +10,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
-from recall.held_out import VALIDATION_K, HeldOut, Search
+from recall.cooccurrence import neighbour_vectors
+from recall.held_out import VALIDATION_K, HeldOut
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.sampled_softmax import NegativeSampler
 from recall.sasrec_network import SasRec
@@ -42,6 +44,10 @@ class SequenceExamples:
     """Latest tokens of a user that are examples of an epoch."""
     batch_tokens: int = 8192
     """Places of a batch, padding included."""
+    start_span: int = 10
+    """The table of items begins at vectors of what stands at most so many places apart (`recall/cooccurrence.py`); 0 begins at random."""
+    averaging: float = 0.998
+    """Decay of the running mean of the weights, a step; 0 keeps the weights themselves."""
     precision: Precision = "auto"
     """Type of the products while training; `auto` is bfloat16 where the processor has tiles for it (AMX), else float32."""
     valid_share: float = 0.1
@@ -107,22 +113,51 @@ def batch(sequences: Sequences, windows: Windows) -> Batch:
     return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
 
 
+class Averaged(nn.Module):
+    """A network in training and the running mean of its weights, which is what is validated and kept.
+
+    The mean does what a falling learning rate does, at every moment of the training (Izmailov et al., UAI 2018).
+    """
+
+    def __init__(self, network: SasRec, decay: float) -> None:
+        super().__init__()
+        self.network, self.decay, self.steps = network, decay, 0
+        self.mean = copy.deepcopy(network).requires_grad_(False)
+
+    def followed(self) -> SasRec:
+        """The network, whose weights so far are in the mean."""
+        self._follow()
+        return self.network
+
+    def kept(self) -> SasRec:
+        """The mean, with the latest weights in it."""
+        self._follow()
+        return self.mean
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Take the network's weights into the mean; early on the mean forgets faster."""
+        self.steps += 1
+        rate = max(1 - self.decay, 9 / (9 + self.steps))
+        torch._foreach_lerp_(list(self.mean.parameters()), list(self.network.parameters()), rate)
+
+
 class Objective:
     """Loss of a batch, by name."""
 
-    def __init__(self, network: SasRec, counts: npt.NDArray[np.integer], examples: SequenceExamples, seed: int) -> None:
+    def __init__(self, counts: npt.NDArray[np.integer], examples: SequenceExamples, seed: int) -> None:
         """`counts` `[n_items]` is how often each item is a target."""
-        self.network, self.examples, self.dtype = network, examples, dtype_of(examples.precision)
+        self.examples, self.dtype = examples, dtype_of(examples.precision)
         few = len(counts) <= examples.full_softmax_songs
         self.name: LossName = examples.loss if examples.loss != "auto" else "full_softmax" if few else "sampled_softmax"
         uniform = 1.0 if self.name == "gbce" else examples.uniform_share
         self.sampler = NegativeSampler(counts, examples.negative_power, uniform)
         self.rng = generator(seed, NEGATIVES_STREAM)
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, network: SasRec, batch: Batch) -> Tensor:
         """Mean loss of the batch's examples, a scalar."""
-        vectors = self.network(batch.tokens, self.dtype).flatten(0, 1)[batch.place]
-        table = self.network.items.to(self.dtype)
+        vectors = network(batch.tokens, self.dtype).flatten(0, 1)[batch.place]
+        table = network.items.to(self.dtype)
         if self.name == "full_softmax":
             return full_softmax_loss(vectors, table, batch.target)
         negatives = torch.from_numpy(self.sampler.sample(self.examples.n_negatives, self.rng))
@@ -147,7 +182,7 @@ def fit_sasrec(
     epochs: int | None,
     seed: int,
     progress: ProgressCallback | None = None,
-    validate: Callable[[], float] | None = None,
+    validate: Callable[[SasRec], float] | None = None,
 ) -> TrainingResult:
     """Train in place: on everything for `epochs`, or before a time-later slice until recall on the slice stops growing.
 
@@ -160,7 +195,8 @@ def fit_sasrec(
         epochs: train exactly that many, on everything.
         seed: of windows, negatives and dropout.
         progress: told of each step.
-        validate: a metric of the caller's own on what `sequences` do not hold; then nothing is held back from them.
+        validate: a metric of the caller's own, of the network as it would be kept, on what `sequences` do not hold; then nothing is held
+            back from them.
     """
     n_items = len(network.items)
     late = None if epochs is not None or validate is not None else sequences.split(ordinal, examples.valid_share)[1]
@@ -171,26 +207,33 @@ def fit_sasrec(
     if not seen.positive.any():
         return TrainingResult(epochs_found=0)
     if late is not None:
-        held = HeldOut.of(sequences, late, n_items, examples.valid_users, seed)
-        validate = lambda: held.recall(search_of(network, seen, held.users, dtype_of(examples.precision)))  # noqa: E731
-    objective = Objective(network, np.bincount(seen.item[seen.positive], minlength=n_items), examples, seed)
-    return train(
-        network,
+        validate = _recall_on(HeldOut.of(sequences, late, n_items, examples.valid_users, seed), seen, dtype_of(examples.precision))
+    if examples.start_span > 0:
+        start = neighbour_vectors(seen, n_items, network.shape.dim, examples.start_span, seed)
+        with torch.no_grad():
+            network.items.copy_(torch.from_numpy(start))
+    objective = Objective(np.bincount(seen.item[seen.positive], minlength=n_items), examples, seed)
+    model = Averaged(network, examples.averaging)
+    result = train(
+        model,
         lambda epoch: Batches(seen, examples, network.shape.length, seed, epoch),
-        objective,
+        lambda batch: objective(model.followed(), batch),
         seed=seed,
         settings=training,
         epochs=epochs,
-        validate=validate,
+        validate=None if validate is None else lambda: validate(model.kept()),
         progress=progress,
     )
+    network.load_state_dict(model.kept().state_dict() if epochs is not None else model.mean.state_dict())
+    return result
 
 
-def search_of(network: SasRec, sequences: Sequences, users: Ints, dtype: torch.dtype) -> Search:
-    """The best items of `users` as `HeldOut` asks for them."""
-    vectors = user_vectors(network, sequences, users, dtype)
-    index = VectorIndex(network.items.detach().numpy())
-    return lambda exclude: index.search(vectors, VALIDATION_K, exclude)
+def _recall_on(held: HeldOut, seen: Sequences, dtype: torch.dtype) -> Callable[[SasRec], float]:
+    def metric(network: SasRec) -> float:
+        vectors, index = user_vectors(network, seen, held.users, dtype), VectorIndex(network.items.detach().numpy())
+        return held.recall(lambda exclude: index.search(vectors, VALIDATION_K, exclude))
+
+    return metric
 
 
 @torch.no_grad()
