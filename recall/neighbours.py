@@ -77,7 +77,7 @@ class NeighboursRoute:
         n = snapshot.catalogue.n_songs
         vectors = np.zeros((n, 1), np.float32) if snapshot.vectors is None else snapshot.vectors[:n]
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
-        self._index = VectorIndex(vectors / np.where(length > 0, length, 1))
+        self._index = VectorIndex(np.asarray(vectors / np.where(length > 0, length, 1), np.float32))
         self._seeds = csr(user_seeds(snapshot, self.settings))
         self._played = played_songs(snapshot)
         self._popularity = np.power(1.0 + listeners(snapshot)[:n], self.settings.popularity_power).astype(np.float32)
