@@ -169,10 +169,10 @@ def test_one_song() -> None:
 def test_fifty_users_are_learned_by_heart() -> None:
     """What a user heard after eight songs was a target of training, so the first eight must call it up."""
     rng = np.random.default_rng(0)
-    songs = [rng.permutation(120)[:12] for _ in range(50)]
-    snapshot = house([(user, int(songs[user][n])) for n in range(12) for user in range(50)], n_users=50, n_songs=120)
-    settings = replace(TINY, dim=32, length=12, horizon=4, learning_rate=3e-3, id_dropout=0.0, history_dropout=0.0, n_negatives=120)
-    route = CapsuleRoute(settings, epochs=80)
+    songs = [rng.permutation(600)[:12] for _ in range(50)]
+    snapshot = house([(user, int(songs[user][n])) for n in range(12) for user in range(50)], n_users=50, n_songs=600)
+    settings = replace(TINY, dim=32, length=12, horizon=4, learning_rate=3e-3, id_dropout=0.0, history_dropout=0.0, n_negatives=256)
+    route = CapsuleRoute(settings, epochs=40)
     route.fit(snapshot)
     route.observe(replace(snapshot, events=snapshot.events.take(np.arange(8 * 50))))
     found = route.recall(np.arange(50, dtype=np.int32), 4, new_only=True)
