@@ -26,10 +26,11 @@ class Search(Protocol):
         ...
 
 
-class Best(NamedTuple):
-    """Position of the query, id and score, queries ascending, best first, ties by id. Arrays of `[n]`."""
+class Found(NamedTuple):
+    """The best items of each query, queries in the order given, best first, ties by item. Arrays of `[n]`."""
 
     row: npt.NDArray[np.int32]
+    """Position of the query."""
     item: npt.NDArray[np.int32]
     score: npt.NDArray[np.float32]
 
@@ -96,22 +97,22 @@ class Part:
         return cls(partial(lists.search, n_probes=n_probes), lists.queries_at_once, whole=n_probes >= len(lists.centroids))
 
 
-def find_best(target: Target, queries: Vectors, parts: Sequence[Part], pairs: Pairs, k: int) -> Best:
+def find_best(target: Target, queries: Vectors, parts: Sequence[Part], pairs: Pairs, k: int) -> Found:
     """The `k` best of all `parts` together for each of `queries` `[n_queries, dim]`."""
     chunk = min((part.queries_at_once for part in parts), default=1)
     excluded = pairs.ragged()
     starts = range(0, len(queries) if k > 0 else 0, chunk)
     found = [_chunk(target, queries[a : a + chunk], parts, Excluded(excluded.first[a:], excluded.row), k, a) for a in starts]
     if not found:
-        return Best(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
-    return Best(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        return Found(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+    return Found(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _chunk(target: Target, queries: Vectors, parts: Sequence[Part], excluded: Excluded, k: int, first: int) -> Best:
+def _chunk(target: Target, queries: Vectors, parts: Sequence[Part], excluded: Excluded, k: int, first: int) -> Found:
     found = [part.search(queries, k, target.open_, excluded) for part in parts]
     query, row = (np.concatenate(column) for column in zip(*found, strict=True))
     score, item = inner_products(queries, query, target.vectors, row), target.ids[row]
     order = np.lexsort((item, -score, query))
     sorted_query = query[order]
     best = order[np.arange(len(order)) - np.searchsorted(sorted_query, sorted_query) < k]
-    return Best(query[best] + np.int32(first), item[best], score[best])
+    return Found(query[best] + np.int32(first), item[best], score[best])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,10 @@ import numpy.typing as npt
 from recall.block_scan import Vectors, inner_products
 from recall.exact_index import ExactIndex
 from recall.id_rows import IdRows
-from recall.index_parts import Pairs, Part, Target, find_best
+from recall.index_parts import Found, Pairs, Part, Target, find_best
 from recall.inverted_lists import NOTHING, InvertedLists, ListSettings, nearest
+
+__all__ = ["Allowed", "Found", "Ids", "IndexSettings", "VectorIndex", "Vectors"]
 
 Ids = npt.NDArray[np.int32]
 Allowed = npt.NDArray[np.bool_] | npt.NDArray[np.integer]
@@ -38,15 +40,6 @@ class IndexSettings:
     dead_share: float = 1 / 4
     """Deleted items keep their place until they are this share."""
     lists: ListSettings = field(default_factory=ListSettings)
-
-
-class Found(NamedTuple):
-    """The best items of each query, queries in the order given, best first, ties by item. Arrays of `[n]`."""
-
-    row: npt.NDArray[np.int32]
-    """Position of the query."""
-    item: npt.NDArray[np.int32]
-    score: npt.NDArray[np.float32]
 
 
 class VectorIndex:
@@ -99,7 +92,7 @@ class VectorIndex:
         target = Target(self.vectors, self._ids.id, open_ if n_open < len(open_) else NOTHING)
         pairs = Pairs.of(exclude, self._ids, len(queries))
         parts = self._parts(open_, n_open)
-        found = Found(*find_best(target, queries, parts, pairs, min(k, n_open)))
+        found = find_best(target, queries, parts, pairs, min(k, n_open))
         return found if all(part.whole for part in parts) else self._completed(found, queries, target, open_, pairs, min(k, n_open))
 
     def score(self, queries: Vectors, row: npt.NDArray[np.integer], item: npt.NDArray[np.integer]) -> Vectors:
@@ -183,9 +176,10 @@ class VectorIndex:
             return found
         again = find_best(target, queries[short], [self._only(open_)], pairs.take(short), k)
         keep = ~np.isin(found.row, short)
-        columns = zip(found, (short[again.row].astype(np.int32), *again[1:]), strict=True)
-        joined = Found(*(np.concatenate([old[keep], new]) for old, new in columns))
-        return Found(*(column[np.argsort(joined.row, kind="stable")] for column in joined))
+        row = np.concatenate([found.row[keep], short[again.row].astype(np.int32)])
+        item, score = np.concatenate([found.item[keep], again.item]), np.concatenate([found.score[keep], again.score])
+        order = np.argsort(row, kind="stable")
+        return Found(row[order], item[order], score[order])
 
     def _settle(self) -> None:
         """Bring rows and lists back into shape where inserts and deletes have taken them beyond the settings' shares."""
