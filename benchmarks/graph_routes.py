@@ -118,10 +118,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--config", type=Path, nargs="+", required=True)
+    parser.add_argument("--routes", nargs="+", choices=list(ROUTES), default=list(ROUTES))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/graph_routes.md"))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    cells = [cell_of(options.work, config, name) for config in options.config for name in ROUTES]
+    cells = [cell_of(options.work, config, name) for config in options.config for name in options.routes]
     head = (
         f"# Routes over the graph alone\n\nPython {platform.python_version()}, one thread a route; test part, 95 % intervals by bootstrap"
     )
