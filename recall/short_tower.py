@@ -17,8 +17,9 @@ class PersonVector(nn.Module):
     def __init__(self, sizes: tuple[int, ...], dim: int) -> None:
         super().__init__()
         self.start = nn.Parameter(torch.randn(dim) * dim**-0.5)
-        self.columns = nn.ModuleList(nn.Embedding(size, dim) for size in sizes)
-        for table in self.columns:
+        tables = [nn.Embedding(size, dim) for size in sizes]
+        self.columns = nn.ModuleList(tables)
+        for table in tables:
             nn.init.normal_(table.weight, std=0.3 * dim**-0.5)
 
     def forward(self, profile: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ class Space:
     def _spread(self, users: Vectors) -> npt.NDArray[np.float64]:
         wide = users.astype(np.float64)
         # One song, or all songs alike: nothing spreads, and every score stands at the mean.
-        return np.sqrt(np.maximum(np.einsum("nd,de,ne->n", wide, self._covariance, wide), 1e-12))
+        spread: npt.NDArray[np.float64] = np.sqrt(np.maximum(np.einsum("nd,de,ne->n", wide, self._covariance, wide), 1e-12))
+        return spread
 
 
 class Side(NamedTuple):
@@ -62,7 +63,8 @@ class Side(NamedTuple):
 
 def union_score(sides: tuple[Side, ...], row: npt.NDArray[np.integer], item: npt.NDArray[np.integer]) -> Vectors:
     """The largest of the spaces' standardised scores of each pair (place of a user, song), `[n]`."""
-    return np.maximum.reduce([side.score(row, item) for side in sides])
+    best: Vectors = np.maximum.reduce([side.score(row, item) for side in sides])
+    return best
 
 
 def union(sides: tuple[Side, ...], k: int, exclude: Exclude = None) -> Found:

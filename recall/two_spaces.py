@@ -228,8 +228,10 @@ class TwoSpacesRoute:
 
 def _either(first: npt.NDArray[np.bool_], near: Paths, far: Paths) -> Paths:
     """Row by row the path of `near` where `first`, else of `far`; the steps of `near` are the first ones of `far`."""
-    wide = [np.full_like(columns, -1) for columns in (far.nodes, far.steps)]
-    wide[0][:, : near.nodes.shape[1]], wide[1][:, : near.steps.shape[1]] = near.nodes, near.steps
-    nodes, steps = (np.where(first[:, None], a, b) for a, b in zip(wide, (far.nodes, far.steps), strict=True))
+    nodes, steps = np.full_like(far.nodes, -1), np.full_like(far.steps, -1)
+    nodes[:, : near.nodes.shape[1]], steps[:, : near.steps.shape[1]] = near.nodes, near.steps
+    nodes, steps = np.where(first[:, None], nodes, far.nodes), np.where(first[:, None], steps, far.steps)
     length = np.where(first, near.length, far.length).astype(np.int8)
+    assert near.from_profile is not None
+    assert far.from_profile is not None
     return Paths(nodes, steps, length, far.step_names, np.where(first, near.from_profile, far.from_profile))

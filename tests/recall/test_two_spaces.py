@@ -77,6 +77,14 @@ def test_where_only_the_session_tells_the_short_space_knows(short_world: Fitted)
     assert share_of(route.recall(USERS, 10).item, artist) > 0.4
 
 
+def test_overfits_fifty_listeners_in_either_space() -> None:
+    plays = [(user, 4 * user + n % 4) for n in range(11) for user in range(50)]
+    route = TwoSpacesRoute(replace(TINY, n_negatives=128, batch_sessions=25), epochs=6)
+    route.fit(house(plays, n_users=50, n_songs=200, artists=[song // 4 for song in range(200)]))
+    for which in (0, 1):
+        assert (alone(route, which, 4) // 4 == np.repeat(USERS, 4)).mean() > 0.95
+
+
 def test_without_its_loss_the_long_space_changes_nothing_of_the_short_one() -> None:
     snapshot, _ = world("short", n_users=8)
     route = TwoSpacesRoute(replace(TINY, long_weight=0.0), epochs=2)
