@@ -159,8 +159,8 @@ class Reader:
         asked = ["COUNT(*)", *((f"COUNT({seconds})", f"SUM({seconds})") if seconds else ())]
         statement = f"SELECT {', '.join(asked)} FROM {self._from[name]} WHERE NOT {self._condition(name, since)}"
         with plain_errors(f"cannot read `{name}` from", self._source.url):
-            rows, *summed = self._execute(statement, since).one()
-        return rows, int(summed[1]) if rows and summed and summed[0] == rows else None
+            row: tuple[Any, ...] = tuple(self._execute(statement, since).one())
+        return row[0], int(row[2]) if seconds and row[0] and row[1] == row[0] else None
 
     def last_event(self) -> str:
         """Largest `ts` of events as the source writes it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -38,7 +38,7 @@ def wrong_number(kind: type[Any], values: Mapping[str, Any], above: Location = (
     return None
 
 
-def is_section(kind: Any) -> bool:
+def is_section(kind: Any) -> TypeGuard[type[Any]]:
     """True for the type of a table with keys of its own."""
     return isinstance(kind, type) and (issubclass(kind, BaseModel) or is_dataclass(kind))
 
