@@ -15,6 +15,7 @@ from recall.held_out import VALIDATION_K, HeldOut, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.interest_tower import InterestModel
 from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
+from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss
 from recall.vector_index import VectorIndex
 
 
@@ -30,6 +31,10 @@ class ExampleSettings:
     """Weight of a target that the user has heard before, beside 1 for a new one: repeats are easily told, and have a route of their own."""
     batch_windows: int = 24
     """Windows of a batch; each gives up to `length + 1` examples."""
+    loss: LossName = "sampled_softmax"
+    """Against drawn negatives (`sampled_softmax`, `gbce`), or against all songs (`full_softmax`, where the catalogue allows)."""
+    gbce_t: float = 0.75
+    """Calibration of gBCE, whose negatives are drawn uniformly."""
     n_negatives: int = 1024
     negative_power: float = 0.75
     uniform_share: float = 0.1
@@ -108,21 +113,20 @@ class Batches:
         return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
 
 
-def batch_loss(model: InterestModel, batch: Batch, log_q: Tensor) -> Tensor:
-    """Log-Q-corrected sampled softmax over the batch's examples, a scalar."""
+def batch_loss(model: InterestModel, batch: Batch, log_q: Tensor, settings: ExampleSettings) -> Tensor:
+    """Loss of the batch's examples by the name in the settings, a scalar."""
     vectors = model.songs(batch.songs)
     counts = batch.weight > 0
     users = model.tower(vectors[batch.tokens], batch.behaviour, batch.profile, batch.age, batch.searched)[counts]
     target, negatives = batch.target[counts], batch.negatives
-    users = users / model.temperature
-    return sampled_softmax_loss(
-        (users * vectors[target]).sum(-1),
-        users @ vectors[negatives].T,
-        batch.songs[target],
-        batch.songs[negatives],
-        log_q,
-        batch.weight[counts],
-    )
+    users, weight = users / model.temperature, batch.weight[counts]
+    if settings.loss == "full_softmax":
+        return full_softmax_loss(users, model.songs(torch.arange(model.encoder.n_songs)), batch.songs[target], weight)
+    positive, negative = (users * vectors[target]).sum(-1), users @ vectors[negatives].T
+    target, negatives = batch.songs[target], batch.songs[negatives]
+    if settings.loss == "gbce":
+        return gbce_loss(positive, negative, target, negatives, model.encoder.n_songs, settings.gbce_t, weight)
+    return sampled_softmax_loss(positive, negative, target, negatives, log_q, weight)
 
 
 def fit_interest(
@@ -145,12 +149,12 @@ def fit_interest(
     if not seen.positive.any():
         return TrainingResult(epochs_found=0)
     counts = np.bincount(seen.item[seen.positive], minlength=model.encoder.n_songs)
-    sampler = NegativeSampler(counts, examples.negative_power, examples.uniform_share)
+    sampler = NegativeSampler(counts, examples.negative_power, 1.0 if examples.loss == "gbce" else examples.uniform_share)
     held = None if late is None else HeldOut.of(sequences, late, model.encoder.n_songs, examples.valid_users, seed)
     return train(
         model,
         lambda epoch: Batches(seen, profile, sampler, examples, model.tower.shape.length, seed, epoch),
-        lambda batch: batch_loss(model, batch, sampler.log_q),
+        lambda batch: batch_loss(model, batch, sampler.log_q, examples),
         seed=seed,
         settings=training,
         epochs=epochs,

@@ -120,7 +120,9 @@ def gbce_beta(n_negatives: int, n_items: int, t: float) -> float:
     return alpha * (t * (1 - 1 / alpha) + 1 / alpha) if alpha > 0 else 1.0
 
 
-def gbce_loss(positive: Tensor, negative: Tensor, target: Tensor, negatives: Tensor, n_items: int, t: float) -> Tensor:
+def gbce_loss(
+    positive: Tensor, negative: Tensor, target: Tensor, negatives: Tensor, n_items: int, t: float, weight: Tensor | None = None
+) -> Tensor:
     """Mean gBCE of the targets against shared negatives, a scalar in float32; 0 without targets.
 
     L = −1/(k + 1) · [log σ(s⁺)^β + Σ log(1 − σ(s⁻))]. β < 1 makes up for the negatives that were not drawn: sampled BCE
@@ -133,8 +135,12 @@ def gbce_loss(positive: Tensor, negative: Tensor, target: Tensor, negatives: Ten
         negatives: items `[k]`; one that is a row's own target counts nothing in that row.
         n_items: items that the negatives are drawn from.
         t: calibration; at 1 the sigmoid of a logit is a probability.
+        weight: `[n]` of the examples in the mean; None weighs all the same.
     """
     k = negative.shape[1]
     own = gbce_beta(k, n_items, t) * functional.logsigmoid(positive.double())
     others = functional.logsigmoid(-negative.double()).masked_fill(target[:, None] == negatives, 0.0).sum(1)
-    return (-(own + others).sum() / ((k + 1) * max(len(positive), 1))).float()
+    loss = -(own + others) / (k + 1)
+    if weight is None:
+        return (loss.sum() / max(len(loss), 1)).float()
+    return ((loss * weight).sum() / weight.sum().clamp_min(1e-12)).float()

@@ -273,5 +273,5 @@ def test_a_batch_without_valid_examples_gives_no_nan(fitted: tuple[InterestRoute
     sampler = NegativeSampler(np.ones(N_SONGS, np.int64))
     profile = np.zeros((24, 1), np.int64)
     batch = next(iter(Batches(clicks, profile, sampler, TINY, TINY.length, 0, 0)))
-    loss = batch_loss(route._model, batch, sampler.log_q)
+    loss = batch_loss(route._model, batch, sampler.log_q, route.settings)
     assert loss.item() == 0

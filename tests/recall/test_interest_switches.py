@@ -67,7 +67,7 @@ def test_sequences_know_what_came_from_a_search() -> None:
     assert not Sequences.of(replace(snapshot, events=events)).searched.any()
 
 
-@pytest.mark.parametrize("changed", [{"pooling": "average"}, {"history": "searches"}])
+@pytest.mark.parametrize("changed", [{"pooling": "average"}, {"history": "searches"}, {"loss": "full_softmax"}, {"loss": "gbce"}])
 def test_a_switched_route_trains_serves_and_is_the_same_after_loading(changed: dict[str, object], tmp_path: object) -> None:
     rng = np.random.default_rng(0)
     snapshot = house([(int(user), int(song)) for user, song in rng.integers(0, (6, 12), (90, 2))], n_users=7, n_songs=12)
@@ -83,3 +83,14 @@ def test_a_switched_route_trains_serves_and_is_the_same_after_loading(changed: d
     route.save(tmp_path)  # type: ignore[arg-type]
     again = InterestRoute.load(tmp_path, snapshot).recall(users, 3)  # type: ignore[arg-type]
     np.testing.assert_array_equal(again.item, found.item)
+
+
+@pytest.mark.parametrize("loss", ["full_softmax", "gbce"])
+def test_every_loss_learns_the_tastes_of_two_kinds_of_listeners(loss: str) -> None:
+    rng = np.random.default_rng(0)
+    plays = [(user, int(10 * (user % 2) + rng.integers(0, 10))) for _ in range(15) for user in range(12)]
+    snapshot = house(plays, n_users=12, n_songs=20, artists=[song // 10 for song in range(20)])
+    route = InterestRoute(replace(TINY, loss=loss, learning_rate=1e-2), epochs=30)  # type: ignore[arg-type]
+    route.fit(snapshot)
+    found = route.recall(np.arange(12, dtype=np.int32), 5)
+    assert (found.item // 10 == found.user % 2).mean() > 0.9
