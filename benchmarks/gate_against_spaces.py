@@ -126,7 +126,7 @@ def _sung(user: Any, item: Any, offsets: Any, artists: Any, n_nodes: int) -> dic
 def lists(route: Route, users: npt.NDArray[np.int32], k: int, exclude: Any) -> dict[str, Found]:
     """What is served, and, of two spaces, what either finds alone."""
     if isinstance(route, SdmRoute):
-        return {"": route._index.search(route.vectors(users), k, exclude)}
+        return {"": route.search(route.vectors(users), k, exclude)}
     short, long = route.sides(users)
     found = {"": union((short, long), k, exclude)}
     return found | {f": {name} alone": side.space.index.search(side.query, k, exclude) for name, side in (("short", short), ("long", long))}
@@ -198,6 +198,7 @@ def run_cell(args: argparse.Namespace, name: str, seed: int, config: Path) -> No
     before = moments.after(VALID)
     started = time.perf_counter()
     found = cell(moments.after(TRAIN), before, judged(moments, before), args.epochs)
+    found["max_epochs"] = args.epochs
     found["seconds"] = time.perf_counter() - started
     path.with_suffix(".part").write_text(json.dumps(found), encoding="utf-8")
     path.with_suffix(".part").rename(path)
@@ -219,7 +220,8 @@ def _source(source: str, cells: dict[str, Any]) -> str:
     lines = [
         f"## {source}",
         "",
-        f"{size['users']} users, {size['songs']} songs, {size['events']} events before the test part; cells {', '.join(cells)}; "
+        f"{size['users']} users, {size['songs']} songs, {size['events']} events before the test part; cells {', '.join(cells)}, "
+        f"at most {first.get('max_epochs', '–')} epochs; "
         f"seconds a cell (shared cores): {seconds}. Users judged: "
         + ", ".join(f"{name} {sum(len(one['users'][name]) for one in cells.values())}" for name in slices)
         + ".",

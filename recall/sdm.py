@@ -28,7 +28,7 @@ from recall.histories import played_songs
 from recall.profile_features import ProfileSchema
 from recall.sdm_batches import Batch, SdmExamples, context_of
 from recall.sdm_network import Mixed, NetworkSettings, SdmNetwork
-from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
+from recall.sdm_serving import Exclude, UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sdm_training import fit_sdm, space_loss
 from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
@@ -133,9 +133,9 @@ class SdmRoute:
         """The vector to search with, of the two gated contributions `[n, dim]`."""
         return self._scaled(long + short)
 
-    def search(self, vectors: Vectors, k: int) -> Found:
-        """The `k` songs of largest inner product with each of the vectors of `mixed` `[n, dim]`."""
-        return self._index.search(vectors, k)
+    def search(self, vectors: Vectors, k: int, exclude: Exclude = None) -> Found:
+        """The `k` songs of largest inner product with each of the vectors of `mixed` `[n, dim]`, without the pairs of `exclude`."""
+        return self._index.search(vectors, k, exclude)
 
     def save(self, folder: Path) -> None:
         """Write settings, vocabulary, profile schema and parameters into `folder`."""

@@ -7,10 +7,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from recall.sdm_serving import Vectors
+from recall.sdm_serving import Exclude, Vectors
 from recall.vector_index import Found, VectorIndex
-
-Exclude = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None
 
 
 class Space:
