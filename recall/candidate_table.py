@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recall.candidates import Candidates
-from recall.route import RecallRoute
+from recall.route import RecallRoute, RouteOfParts
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,25 @@ class CandidateTable:
     """`[n, n_routes]` the route's score of the pair, whether or not the route listed it; 0 where it has nothing to say."""
     rank: npt.NDArray[np.int32]
     """`[n, n_routes]` place in the route's own list from 1; 0 where the route did not list the pair."""
+    parts: tuple[str, ...] = ()
+    """Names of the parts that routes take their scores apart into."""
+    part: npt.NDArray[np.float32] | None = None
+    """`[n, n_parts]` what each part says of the pair; None where no route names any."""
 
     def __len__(self) -> int:
         return len(self.user)
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> CandidateTable:
         """The pairs at `rows` (mask, indices or slice)."""
-        return CandidateTable(self.routes, self.user[rows], self.item[rows], self.score[rows], self.rank[rows])
+        part = None if self.part is None else self.part[rows]
+        return CandidateTable(self.routes, self.user[rows], self.item[rows], self.score[rows], self.rank[rows], self.parts, part)
 
     @classmethod
     def concat(cls, tables: Sequence[CandidateTable]) -> CandidateTable:
         """Tables of the same routes below each other; their users ascend from one table to the next."""
         columns = (np.concatenate([getattr(table, name) for table in tables]) for name in ("user", "item", "score", "rank"))
-        return cls(tables[0].routes, *columns)
+        parts = [table.part for table in tables if table.part is not None]
+        return cls(tables[0].routes, *columns, tables[0].parts, np.concatenate(parts) if parts else None)
 
     def contains(self, user: npt.NDArray[np.integer], item: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """`[n]` true for the table's pairs that are among the given pairs: the labels of a later window."""
@@ -69,7 +75,7 @@ class CandidateTable:
         users, items = _unpair(pairs)
         score = np.column_stack([route.score(users, items) for route in routes.values()]).astype(np.float32)
         rank = np.zeros_like(score, dtype=np.int32)
-        both = CandidateTable.concat([self, CandidateTable(self.routes, users, items, score, rank)])
+        both = CandidateTable.concat([self, CandidateTable(self.routes, users, items, score, rank, *_parts(routes, users, items))])
         return both.take(np.argsort(_pair(both.user, both.item), kind="stable"))
 
     def best(self, score: npt.NDArray[np.floating], k: int) -> Candidates:
@@ -114,7 +120,16 @@ def collect(
     for column, (listed, route) in enumerate(zip(lists, routes.values(), strict=True)):
         rank[np.searchsorted(pairs, listed.pair), column] = listed.rank
         score[:, column] = route.score(user, item)
-    return CandidateTable(tuple(routes), user, item, score, rank)
+    return CandidateTable(tuple(routes), user, item, score, rank, *_parts(routes, user, item))
+
+
+def _parts(
+    routes: Mapping[str, RecallRoute], user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]
+) -> tuple[tuple[str, ...], npt.NDArray[np.float32] | None]:
+    """Names and columns `[n, n_parts]` of the routes that take their score apart."""
+    apart = {name: route for name, route in routes.items() if isinstance(route, RouteOfParts) and route.offers_parts}
+    names = tuple(f"{name} {part}" for name, route in apart.items() for part in route.part_names)
+    return names, np.column_stack([route.parts(user, item) for route in apart.values()]) if names else None
 
 
 def _list(route: RecallRoute, users: npt.NDArray[np.int32], k: int, new_k: int) -> _List:

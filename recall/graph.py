@@ -57,6 +57,9 @@ class GraphRecallSettings(SeedSettings):
     """At most so many users are learned from, drawn by seed."""
     pseudo_plays: float = 5.0
     """How many plays a weight's own data must outweigh before it leaves the weight that it would have without them."""
+    offer_parts: bool = False
+    """Give the merge what each chain says of a candidate, not only their sum. Off: on real plays the gain is within the noise, and a
+    table of candidates takes some 150 bytes more a row."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights of meta-paths set by hand, by their hops (`"IN_ALBUM.<IN_ALBUM" = 0.5`); 0 switches one off."""
     relations: dict[str, float] = field(default_factory=dict)
@@ -140,6 +143,11 @@ class GraphRoute:
 
         self._by_kind(users, items, fill)
         return score
+
+    @property
+    def offers_parts(self) -> bool:
+        """Whether the merge is given the parts."""
+        return self.settings.offer_parts
 
     @property
     def part_names(self) -> tuple[str, ...]:

@@ -55,10 +55,10 @@ class LearnedMerge:
         features = MergeFeatures(snapshot)
         # Features of the whole table, then rows: a user's best score is over all of its candidates.
         matrix = features.matrix(table)[rows]
-        is_new = np.isnan(matrix[:, features.names(table.routes).index("song last")])
+        is_new = np.isnan(matrix[:, features.names(table.routes, table.parts).index("song last")])
         grade = np.where(labels[rows], np.where(is_new, self.settings.new_gain, 1), 0)
         _, group = np.unique(table.user[rows], return_counts=True)
-        data = lgb.Dataset(matrix, grade, group=group, feature_name=_plain(features.names(table.routes)), free_raw_data=True)
+        data = lgb.Dataset(matrix, grade, group=group, feature_name=_plain(features.names(table.routes, table.parts)), free_raw_data=True)
         self._trees = lgb.train(self._parameters(), data, num_boost_round=self.settings.trees)
 
     def _sample(self, user: npt.NDArray[np.int32], labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
@@ -95,7 +95,13 @@ class LearnedMerge:
         # What is counted over all of a snapshot's plays serves every chunk of users.
         if self._features is None or self._features.snapshot is not snapshot:
             self._features = MergeFeatures(snapshot)
-        return np.asarray(self._trees.predict(self._features.matrix(table)), dtype=np.float32)
+        matrix = self._features.matrix(table)
+        given, learned = _plain(self._features.names(table.routes, table.parts)), self._trees.feature_name()
+        if given != learned:
+            # Chains come and go with the relations of the graph: what the trees do not know is left out, what is gone is unknown.
+            column = [given.index(name) if name in given else -1 for name in learned]
+            matrix = np.where(np.array(column) < 0, np.float32(np.nan), matrix[:, column])
+        return np.asarray(self._trees.predict(matrix), dtype=np.float32)
 
     def importance(self) -> pl.DataFrame:
         """`feature, gain` (share of the loss that splits on it removed), largest first."""

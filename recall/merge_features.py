@@ -32,16 +32,25 @@ class MergeFeatures:
 
     snapshot: Snapshot
 
-    def names(self, routes: tuple[str, ...]) -> list[str]:
-        """Names of the columns for these routes."""
+    def names(self, routes: tuple[str, ...], parts: tuple[str, ...] = ()) -> list[str]:
+        """Names of the columns for these routes and their parts."""
         of_routes = [f"{route} {what}" for route in routes for what in ("score", "score of best", "rank")]
         of_pair = ["song plays", "song last", *(f"{facet} {what}" for facet in FACETS for what in ("plays", "last", "share", "songs"))]
-        return [*of_routes, "routes", "popularity", "trend", "release age", *PLACES, "activity", "repeat share", *of_pair]
+        of_parts = [f"{part} {what}" for part in parts for what in ("part", "part of best")]
+        return [*of_routes, "routes", "popularity", "trend", "release age", *PLACES, "activity", "repeat share", *of_pair, *of_parts]
 
     def matrix(self, table: CandidateTable) -> Floats:
         """Columns of each candidate, `[n, n_features]`; NaN where unknown."""
         columns = [*self._of_routes(table), *self._of_song(table.item), *self._of_user(table.user), *self._of_pair(table.user, table.item)]
-        return np.column_stack([column.astype(np.float32) for column in columns])
+        return np.column_stack([column.astype(np.float32) for column in [*columns, *self._of_parts(table)]])
+
+    def _of_parts(self, table: CandidateTable) -> list[npt.NDArray[np.floating]]:
+        if table.part is None or not len(table):
+            return [np.zeros(len(table), np.float32)] * (2 * len(table.parts))
+        heads = np.flatnonzero(np.concatenate([[True], table.user[1:] != table.user[:-1]]))
+        best = np.repeat(np.maximum.reduceat(table.part, heads), np.diff(np.append(heads, len(table))), axis=0)
+        of_best = table.part / np.where(best > 0, best, 1)
+        return [column for pair in zip(table.part.T, of_best.T, strict=True) for column in pair]
 
     def _of_routes(self, table: CandidateTable) -> list[npt.NDArray[np.floating]]:
         heads = np.flatnonzero(np.concatenate([[True], table.user[1:] != table.user[:-1]])) if len(table) else np.zeros(0, np.intp)

@@ -60,3 +60,22 @@ class TrainedRoute(RecallRoute, Protocol):
 
     epochs_found: int
     """Epochs that `fit` took."""
+
+
+@runtime_checkable
+class RouteOfParts(RecallRoute, Protocol):
+    """A route whose score is a sum of parts that the merge may weigh anew."""
+
+    @property
+    def offers_parts(self) -> bool:
+        """Whether the merge is to be given them: they are columns of every table of candidates."""
+        ...
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts; the same at every moment of a projection."""
+        ...
+
+    def parts(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Parts of each pair's score, `[n, n_parts]`; pairs come grouped by user."""
+        ...

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from small_house import house, random_plays
 
 from recall.candidate_table import CandidateTable, collect
+from recall.graph import GraphRecallSettings, GraphRoute
 from recall.itemcf import ItemCfRoute
 from recall.merge import LearnedMerge, MergeSettings
 from recall.merge_features import MergeFeatures
@@ -114,3 +116,23 @@ def test_find_ranks_and_added_pairs() -> None:
     assert (added >= 0).all()
     np.testing.assert_array_equal(more.score[added, 0], popular.score(user, item))
     assert (np.diff((more.user.astype(np.int64) << 32) | more.item) > 0).all()
+
+
+def test_parts_of_a_route_reach_the_trees_by_name() -> None:
+    routes: dict[str, RecallRoute] = {
+        "popular": PopularRoute(),
+        "graph": GraphRoute(GraphRecallSettings(learn=False, offer_parts=True)),
+    }
+    for route in routes.values():
+        route.fit(SNAPSHOT)
+    table = collect(routes, np.arange(N_USERS, dtype=np.int32), 12)
+    assert table.part is not None
+    assert table.part.shape == (len(table), len(table.parts))
+    np.testing.assert_allclose(table.part.sum(axis=1), table.score[:, 1], rtol=1e-4, atol=1e-6)
+    merge = LearnedMerge(MergeSettings(trees=5, min_leaf=5, threads=1))
+    merge.fit(table, table.item % 3 == 0, SNAPSHOT)
+    whole = merge.score(table, SNAPSHOT)
+    order = list(range(len(table.parts)))[::-1]
+    turned = replace(table, parts=tuple(table.parts[column] for column in order), part=table.part[:, order])
+    np.testing.assert_array_equal(merge.score(turned, SNAPSHOT), whole)
+    assert np.isfinite(merge.score(replace(table, parts=(), part=None), SNAPSHOT)).all()
