@@ -54,7 +54,8 @@ def active_interests(n: Tensor, shape: CapsuleShape) -> Tensor:
     # frexp gives n = m * 2^e with m in [0.5, 1): e - 1 is the exact floor of log2.
     by_length = torch.frexp(n.double())[1].long() - 1
     count = by_length if shape.dynamic_k else torch.where(n > 0, shape.max_interests, 1)
-    return torch.arange(shape.max_interests) < count.clamp(1, shape.max_interests)[:, None]
+    active: Tensor = torch.arange(shape.max_interests) < count.clamp(1, shape.max_interests)[:, None]
+    return active
 
 
 def squash(z: Tensor) -> Tensor:
@@ -156,9 +157,10 @@ class CapsuleNetwork(nn.Module):
         # The row is the place from the end: what was heard last has the same logits however long the history is.
         self.register_buffer("logits", torch.randn(shape.length, shape.max_interests) * shape.logit_std)
         self.start = nn.Parameter(torch.randn(dim) * dim**-0.5)
-        self.profile = nn.ModuleList(nn.Embedding(size, dim) for size in profile_sizes)
-        for table in self.profile:
+        tables = [nn.Embedding(size, dim) for size in profile_sizes]
+        for table in tables:
             nn.init.normal_(table.weight, std=0.3 * dim**-0.5)
+        self.profile = nn.ModuleList(tables)
         self.head = nn.Sequential(nn.Linear(2 * dim, shape.hidden), nn.ReLU(), nn.Linear(shape.hidden, dim))
 
     logits: Tensor

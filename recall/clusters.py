@@ -156,10 +156,10 @@ def cluster_medoids(
         cluster: `[n]` number of each song's cluster within its history.
         weight: `[n]` importance of each song.
     """
-    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    owner: Ints = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
     # Clusters are numbered below the size of their history, so this names each once, owners ascending.
     name, group = np.unique(offsets[owner] + cluster, return_inverse=True)
-    size, importance = np.bincount(group), np.bincount(group, weights=weight)
+    size, importance = np.bincount(group), np.bincount(group, weights=weight).astype(np.float64)
     points = vectors[songs].astype(np.float64)
     total = np.zeros((len(name), vectors.shape[1]))
     np.add.at(total, group, points)
