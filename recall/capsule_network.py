@@ -52,7 +52,7 @@ class CapsuleShape:
 def active_interests(n: Tensor, shape: CapsuleShape) -> Tensor:
     """Which interests a history of `n` `[b]` tokens has, `[b, K]`: the first K', at least one."""
     # frexp gives n = m * 2^e with m in [0.5, 1): e - 1 is the exact floor of log2.
-    by_length = torch.frexp(n.double())[1].long() - 1
+    by_length: Tensor = torch.frexp(n.double())[1].long() - 1
     count = by_length if shape.dynamic_k else torch.where(n > 0, shape.max_interests, 1)
     active: Tensor = torch.arange(shape.max_interests) < count.clamp(1, shape.max_interests)[:, None]
     return active
@@ -60,7 +60,7 @@ def active_interests(n: Tensor, shape: CapsuleShape) -> Tensor:
 
 def squash(z: Tensor) -> Tensor:
     """|z|^2 / (1 + |z|^2) * z / |z| over the last axis; 0 at 0, with gradient 0."""
-    norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return z * (norm / (1 + norm.square()))
 
 
