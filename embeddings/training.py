@@ -26,6 +26,8 @@ class TrainingSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
     """Of all parameters but sparse tables."""
+    decay: float = 1.0
+    """Learning rate of an epoch over that of the one before."""
     clip_norm: float = 5.0
     """Gradients are scaled down to this global norm (those of sparse tables are left out); 0 leaves them as they are."""
     threads: int | None = None
@@ -125,6 +127,7 @@ def train(
     best: dict[str, object] | None = None
     with deterministic(seed, settings.threads):
         for epoch in range(limit):
+            _set_learning_rate(optimizers, settings.learning_rate * settings.decay**epoch)
             told = _Teller(progress, epoch + 1, limit)
             result.losses.append(_run_epoch(model, batches(epoch), loss, optimizers, settings, told))
             if epochs is not None or validate is None:
@@ -182,6 +185,12 @@ def _optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.opti
     if sparse:
         found.append(torch.optim.SparseAdam(sparse, lr=settings.learning_rate))
     return found
+
+
+def _set_learning_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
 
 
 def _run_epoch(

@@ -36,9 +36,11 @@ SONGS_AT_ONCE = 65_536
 class SasRecSettings(SequenceShape, SequenceExamples):
     """Network, examples and training."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
+    decay: float = 0.85
+    """Learning rate of an epoch over that of the one before."""
     weight_decay: float = 0.0
-    max_epochs: int = 40
+    max_epochs: int = 30
     patience: int = 3
     threads: int | None = None
 
@@ -69,7 +71,7 @@ class SasRecRoute:
             replace(sequences, item=np.searchsorted(songs, sequences.item)),
             ordinal=snapshot.ordinal,
             examples=s,
-            training=TrainingSettings(s.max_epochs, s.patience, s.learning_rate, s.weight_decay, threads=s.threads),
+            training=TrainingSettings(s.max_epochs, s.patience, s.learning_rate, s.weight_decay, s.decay, threads=s.threads),
             epochs=self.epochs,
             seed=snapshot.seed,
             progress=self.progress,

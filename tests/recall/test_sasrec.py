@@ -16,9 +16,10 @@ TINY = SasRecSettings(
     heads=2,
     dropout=0.0,
     widening=2,
-    batch_tokens=128,
+    batch_tokens=96,
     precision="float32",
     learning_rate=2e-2,
+    decay=0.97,
     max_epochs=3,
     threads=1,
 )
@@ -35,7 +36,7 @@ def circles(n_users: int = 24, plays: int = 20) -> Snapshot:
 @pytest.fixture(scope="module")
 def fitted() -> tuple[SasRecRoute, Snapshot]:
     snapshot = circles()
-    route = SasRecRoute(TINY, epochs=30)
+    route = SasRecRoute(TINY, epochs=14)
     route.fit(snapshot)
     return route, snapshot
 
@@ -122,7 +123,7 @@ def test_saved_and_loaded_it_lists_the_same(fitted: tuple[SasRecRoute, Snapshot]
     route.save(tmp_path)
     loaded = SasRecRoute.load(tmp_path, snapshot)
     assert loaded.settings == route.settings
-    assert loaded.epochs_found == 30
+    assert loaded.epochs_found == 14
     users = np.arange(24, dtype=np.int32)
     for before, after in zip(vars(route.recall(users, 9)).values(), vars(loaded.recall(users, 9)).values(), strict=True):
         np.testing.assert_array_equal(before, after)
@@ -151,7 +152,7 @@ def test_houses_with_next_to_nothing(acts: list[tuple[int, int]]) -> None:
 
 def test_bfloat16_learns_the_same(fitted: tuple[SasRecRoute, Snapshot]) -> None:
     snapshot = fitted[1]
-    route = SasRecRoute(replace(TINY, precision="bfloat16"), epochs=30)
+    route = SasRecRoute(replace(TINY, precision="bfloat16"), epochs=14)
     route.fit(snapshot)
     found = route.recall(np.arange(22, dtype=np.int32), 1)
     assert found.item.tolist() == [following(user) for user in range(22)]
