@@ -32,7 +32,8 @@ class LigrLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """One layer; `mask` is `causal_mask(t)` in the type of `x`."""
         y = norm(self.before_attention, x)
-        heard = causal_attention(*(self._split(linear(part, y)) for part in (self.query, self.key, self.value)), mask)
+        query, key, value = (self._split(linear(part, y)) for part in (self.query, self.key, self.value))
+        heard = causal_attention(query, key, value, mask)
         x = x + self._thinned(linear(self.out, self._joined(heard, x))) * linear(self.attention_gate, x).sigmoid()
         y = norm(self.before_mlp, x)
         wide = functional.silu(linear(self.gate, y)) * linear(self.up, y)
