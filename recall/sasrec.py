@@ -28,6 +28,8 @@ from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, 
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex
 
+USERS_AT_ONCE = 4
+"""Users whose vectors are found together, always the same ones: a few long sequences stay in a core's cache, many do not."""
 SONGS_AT_ONCE = 65_536
 """Songs whose logits are in memory together where a user's are summed."""
 
@@ -36,8 +38,8 @@ SONGS_AT_ONCE = 65_536
 class SasRecSettings(SequenceShape, SequenceExamples):
     """Network, examples and training."""
 
-    learning_rate: float = 3e-3
-    decay: float = 0.85
+    learning_rate: float = 2e-3
+    decay: float = 0.93
     """Learning rate of an epoch over that of the one before."""
     weight_decay: float = 0.0
     max_epochs: int = 30
@@ -94,7 +96,7 @@ class SasRecRoute:
         self._sequences = replace(self._heard, item=row_of_song[self._heard.item])
         self._place = np.full(snapshot.catalogue.n_songs, -1, np.int64)
         self._place[self.songs] = np.arange(len(self.songs))
-        self._users = UserTables(snapshot.catalogue.n_users, (self.settings.dim, 1), self._vectors_of)
+        self._users = UserTables(snapshot.catalogue.n_users, (self.settings.dim, 1), self._vectors_of, USERS_AT_ONCE)
         self._played = played_songs(snapshot)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:

@@ -32,7 +32,7 @@ class SequenceExamples:
     loss: Literal["auto"] | LossName = "auto"
     """`full_softmax`, `sampled_softmax` or `gbce`; `auto` is the full softmax up to `full_softmax_songs` songs, and sampled beyond."""
     full_softmax_songs: int = 10_000
-    n_negatives: int = 1024
+    n_negatives: int = 512
     """Negatives that a batch shares."""
     negative_power: float = 0.75
     """Sampled softmax: exponent of an item's frequency in the distribution that negatives are drawn from (gBCE draws uniformly)."""
@@ -42,7 +42,7 @@ class SequenceExamples:
     """gBCE's t: from plain BCE at 0 to calibrated probabilities at 1."""
     max_examples_per_user: int = 2000
     """Latest tokens of a user that are examples of an epoch."""
-    batch_tokens: int = 8192
+    batch_tokens: int = 4096
     """Places of a batch, padding included."""
     start_span: int = 10
     """The table of items begins at vectors of what stands at most so many places apart (`recall/cooccurrence.py`); 0 begins at random."""

@@ -23,17 +23,19 @@ PAIRS_AT_ONCE: Final = 2_048
 class UserTables:
     """Vectors of users, found a block of users at a time when one of them is first asked for."""
 
-    def __init__(self, n_users: int, dims: tuple[int, ...], find: Callable[[Ints], tuple[Vectors, ...]]) -> None:
-        """`find` gives of users `[n]` one array `[n, dim]` for each of `dims`."""
+    def __init__(
+        self, n_users: int, dims: tuple[int, ...], find: Callable[[Ints], tuple[Vectors, ...]], at_once: int = USERS_AT_ONCE
+    ) -> None:
+        """`find` gives of users `[n]` one array `[n, dim]` for each of `dims`; it is asked for `at_once` users together."""
         self._tables = tuple(np.zeros((n_users, dim), np.float32) for dim in dims)
-        self._found = np.zeros(-(-n_users // USERS_AT_ONCE), bool)
-        self._n_users, self._find = n_users, find
+        self._found = np.zeros(-(-n_users // at_once), bool)
+        self._n_users, self._find, self._at_once = n_users, find, at_once
 
     def of(self, users: npt.NDArray[np.integer]) -> tuple[Vectors, ...]:
         """`[n, dim]` of each table."""
-        blocks = np.unique(users // USERS_AT_ONCE)
+        blocks = np.unique(users // self._at_once)
         for block in blocks[~self._found[blocks]].tolist():
-            mates = np.arange(block * USERS_AT_ONCE, min((block + 1) * USERS_AT_ONCE, self._n_users))
+            mates = np.arange(block * self._at_once, min((block + 1) * self._at_once, self._n_users))
             for table, found in zip(self._tables, self._find(mates), strict=True):
                 table[mates] = found
             self._found[block] = True
