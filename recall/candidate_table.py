@@ -43,9 +43,9 @@ class CandidateTable:
     @classmethod
     def concat(cls, tables: Sequence[CandidateTable]) -> CandidateTable:
         """Tables of the same routes below each other; their users ascend from one table to the next."""
-        columns = (np.concatenate([getattr(table, name) for table in tables]) for name in ("user", "item", "score", "rank"))
+        user, item, score, rank = (np.concatenate([getattr(table, name) for table in tables]) for name in ("user", "item", "score", "rank"))
         parts = [table.part for table in tables if table.part is not None]
-        return cls(tables[0].routes, *columns, tables[0].parts, np.concatenate(parts) if parts else None)
+        return cls(tables[0].routes, user, item, score, rank, tables[0].parts, np.concatenate(parts) if parts else None)
 
     def contains(self, user: npt.NDArray[np.integer], item: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """`[n]` true for the table's pairs that are among the given pairs: the labels of a later window."""
