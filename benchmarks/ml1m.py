@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--loss", default="sampled_softmax")
     for name, value in (("dim", 64), ("length", 200), ("layers", 2), ("heads", 2), ("negatives", 512), ("epochs", 30), ("patience", 3)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    for name, rate in (("dropout", 0.2), ("learning-rate", 3e-3), ("decay", 0.85), ("limit", 3600.0)):
+    for name, rate in (("dropout", 0.2), ("learning-rate", 2e-3), ("decay", 0.93), ("limit", 3600.0)):
         parser.add_argument(f"--{name}", type=float, default=rate)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

@@ -36,7 +36,9 @@ def rectools(train: Histories, users: Ints, n_items: int, size: dict[str, Any], 
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
             clock.pause()
-            place = model.data_preparator.item_id_map.convert_to_internal(np.arange(n_items))
+            known = model.data_preparator.item_id_map.to_internal.reindex(np.arange(n_items))
+            # An item that training has not met gets the vector of the padding.
+            place = known.fillna(0).to_numpy().astype(np.int64)
             x = padded(train, users, size["length"], 0)
             x = np.where(x_real, place[x], 0)
             module.eval()
@@ -146,7 +148,9 @@ def recbole(train: Histories, users: Ints, n_items: int, size: dict[str, Any], c
         batches = data_preparation(config, dataset)[0]
     model = SASRec(config, batches.dataset)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    place = dataset.token2id("item_id", np.arange(n_items).astype(str))
+    # An item that training has not met gets the vector of the padding.
+    place, met = np.zeros(n_items, np.int64), np.unique(train.item)
+    place[met] = dataset.token2id("item_id", met.astype(str))
     real = padded(train, users, size["length"], 1)
     count = (real > 0).sum(1)
     # RecBole pads at the end.
