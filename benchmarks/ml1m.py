@@ -84,8 +84,9 @@ def sasrec(histories: Histories, n_items: int, options: argparse.Namespace) -> C
 
     from embeddings.training import TrainingSettings
     from recall.interest_sequences import Sequences
+    from recall.sasrec_batches import SequenceExamples, dtype_of
     from recall.sasrec_network import SasRec, SequenceShape
-    from recall.sasrec_training import SequenceExamples, dtype_of, fit_sasrec, user_vectors
+    from recall.sasrec_training import fit_sasrec, user_vectors
 
     shape = SequenceShape(dim=options.dim, length=options.length, layers=options.layers, heads=options.heads, dropout=options.dropout)
     examples = SequenceExamples(loss=options.loss, n_negatives=options.negatives, max_examples_per_user=2 * (options.length + 1))

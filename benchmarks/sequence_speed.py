@@ -46,8 +46,9 @@ def ours(train: Histories, n_items: int, size: dict[str, Any], clock: Clock, **e
 
     from embeddings.training import TrainingSettings
     from recall.interest_sequences import Sequences
+    from recall.sasrec_batches import Batches, SequenceExamples
     from recall.sasrec_network import SasRec, SequenceShape
-    from recall.sasrec_training import Batches, SequenceExamples, fit_sasrec, user_vectors
+    from recall.sasrec_training import fit_sasrec, user_vectors
 
     settings = SequenceExamples(batch_tokens=4096, max_examples_per_user=2 * (size["length"] + 1), **examples)
     network, sequences = SasRec(n_items, SequenceShape(**size)), Sequences.of(snapshot_of(train, n_items))

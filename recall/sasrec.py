@@ -22,8 +22,9 @@ from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
 from recall.interest_sequences import Ints, Sequences
 from recall.known_songs import song_ids
+from recall.sasrec_batches import SequenceExamples
 from recall.sasrec_network import SasRec, SequenceShape
-from recall.sasrec_training import SequenceExamples, fit_sasrec, user_vectors
+from recall.sasrec_training import fit_sasrec, user_vectors
 from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, song_paths
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex

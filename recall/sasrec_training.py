@@ -1,11 +1,9 @@
-"""Training of the sequence network: windows of like length to batches without padding, batches to loss, the metric that stops it."""
+"""Training of the sequence network: batches to loss, the mean of the weights, and the metric that stops it."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,101 +14,15 @@ from torch.nn import functional
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
 from recall.cooccurrence import neighbour_vectors
 from recall.held_out import VALIDATION_K, HeldOut
-from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
+from recall.interest_sequences import Ints, Sequences, last_windows, token_rows
 from recall.sampled_softmax import NegativeSampler
+from recall.sasrec_batches import Batch, Batches, SequenceExamples, dtype_of, length_cuts
 from recall.sasrec_network import SasRec
 from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss, shared_softmax_loss
 from recall.vector_index import VectorIndex
 
-Precision = Literal["auto", "float32", "bfloat16"]
-
-
-@dataclass(frozen=True)
-class SequenceExamples:
-    """Which examples a user gives, and against what."""
-
-    loss: Literal["auto"] | LossName = "auto"
-    """`full_softmax`, `sampled_softmax` or `gbce`; `auto` is the full softmax up to `full_softmax_songs` songs, and sampled beyond."""
-    full_softmax_songs: int = 10_000
-    n_negatives: int = 512
-    """Negatives that a batch shares."""
-    negative_power: float = 0.75
-    """Sampled softmax: exponent of an item's frequency in the distribution that negatives are drawn from (gBCE draws uniformly)."""
-    uniform_share: float = 0.1
-    """Sampled softmax: share of negatives drawn from all songs alike."""
-    calibration: float = 0.75
-    """gBCE's t: from plain BCE at 0 to calibrated probabilities at 1."""
-    max_examples_per_user: int = 2000
-    """Latest tokens of a user that are examples of an epoch."""
-    batch_tokens: int = 4096
-    """Places of a batch, padding included."""
-    start_span: int = 10
-    """The table of items begins at vectors of what stands at most so many places apart (`recall/cooccurrence.py`); 0 begins at random."""
-    averaging: float = 0.998
-    """Decay of the running mean of the weights, a step; 0 keeps the weights themselves."""
-    precision: Precision = "auto"
-    """Type of the products while training; `auto` is bfloat16 where the processor has tiles for it (AMX), else float32."""
-    valid_share: float = 0.1
-    """Time-later slice that says when to stop."""
-    valid_users: int = 2000
-
-
-def dtype_of(precision: Precision) -> torch.dtype:
-    """The type that a precision stands for on this processor."""
-    tiles = precision == "auto" and torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if tiles or precision == "bfloat16" else torch.float32
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B windows of at most T tokens."""
-
-    tokens: Tensor
-    """`[B, T - 1]` items of all tokens but the last, padded at the end."""
-    target: Tensor
-    """`[n]` item of each real token that may be a target."""
-    place: Tensor
-    """`[n]` its place in the flat `[B * T]`: the vector there has seen what came before it."""
-
-
-class Batches:
-    """Batches of one epoch: windows sorted by length, so that a batch holds some of like length, in random order."""
-
-    def __init__(self, sequences: Sequences, examples: SequenceExamples, length: int, seed: int, epoch: int) -> None:
-        self.sequences = sequences
-        rng = generator(seed, epoch)
-        windows = training_windows(sequences, length + 1, max(1, examples.max_examples_per_user // (length + 1)), rng)
-        tokens = windows.end - windows.start
-        windows = windows.take(np.lexsort((rng.random(len(windows)), -tokens)))
-        self.parts = _cuts(windows.end - windows.start, examples.batch_tokens)
-        rng.shuffle(self.parts)
-        self.windows = windows
-
-    def __len__(self) -> int:
-        return len(self.parts)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for start, end in self.parts:
-            yield batch(self.sequences, self.windows.take(np.arange(start, end)))
-
-
-def _cuts(tokens: Ints, batch_tokens: int) -> list[tuple[int, int]]:
-    """Where to cut windows sorted by falling length `[n]`, so that a batch padded to its longest has at most `batch_tokens` places."""
-    cuts, start = [], 0
-    while start < len(tokens):
-        end = min(len(tokens), start + max(1, batch_tokens // int(tokens[start])))
-        cuts.append((start, end))
-        start = end
-    return cuts
-
-
-def batch(sequences: Sequences, windows: Windows) -> Batch:
-    """The windows (none empty) as a batch."""
-    rows, real = token_rows(windows, int((windows.end - windows.start).max()))
-    item = sequences.item[rows]
-    place = np.flatnonzero(real & sequences.positive[rows])
-    columns = (item[:, :-1], item.ravel()[place], place)
-    return Batch(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
+NEGATIVES_STREAM = 1_000_033
+"""Stream of the seed that draws negatives; epochs have the small numbers."""
 
 
 class Averaged(nn.Module):
@@ -166,10 +78,6 @@ class Objective:
         positive = (vectors * functional.embedding(batch.target, table)).sum(-1)
         negative = vectors @ functional.embedding(negatives, table).T
         return gbce_loss(positive, negative, batch.target, negatives, len(table), self.examples.calibration)
-
-
-NEGATIVES_STREAM = 1_000_033
-"""Stream of the seed that draws negatives; epochs have the small numbers."""
 
 
 def fit_sasrec(
@@ -250,7 +158,7 @@ def user_vectors(network: SasRec, sequences: Sequences, users: Ints, dtype: torc
     tokens = windows.end - windows.start
     order = np.argsort(-tokens, kind="stable")
     out = np.zeros((len(users), network.shape.dim), np.float32)
-    for start, end in _cuts(tokens[order] + 1, 16_384):
+    for start, end in length_cuts(tokens[order] + 1, 16_384):
         rows = order[start:end]
         part = windows.take(rows)
         at, _ = token_rows(part, int(tokens[rows[0]]))

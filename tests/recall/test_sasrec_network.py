@@ -10,8 +10,9 @@ from torch.nn import functional
 from embeddings.training import TrainingSettings
 from recall.interest_sequences import Sequences, last_windows
 from recall.ligr import causal_attention, causal_mask, thinned
+from recall.sasrec_batches import Batches, SequenceExamples, batch
 from recall.sasrec_network import SasRec, SequenceShape
-from recall.sasrec_training import Averaged, Batches, Objective, SequenceExamples, batch, fit_sasrec, user_vectors
+from recall.sasrec_training import Averaged, Objective, fit_sasrec, user_vectors
 from recall.sequence_losses import LossName
 
 SHAPE = SequenceShape(dim=8, length=10, layers=2, heads=2, dropout=0.0, widening=2)
