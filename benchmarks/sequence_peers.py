@@ -113,6 +113,9 @@ def rechub(train: Histories, users: Ints, n_items: int, size: dict[str, Any], cl
 
 def recbole(train: Histories, users: Ints, n_items: int, size: dict[str, Any], clock: Clock, steps: int = 20) -> None:
     """RecBole's SASRec with cross-entropy over all items: each prefix of a history is an example; asked every `steps` steps."""
+    # RecBole 1.2 asks for names that NumPy 2 has taken away.
+    for name, kind in (("float_", np.float64), ("complex_", np.complex128), ("unicode_", np.str_), ("bool8", np.bool_)):
+        setattr(np, name, kind)
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
     from recbole.model.sequential_recommender import SASRec
