@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from leave_last import Histories, Ints
+from leave_last import Floats, Histories, Ints
 from training_clock import Clock
 
 
@@ -18,14 +19,29 @@ def padded(histories: Histories, users: Ints, length: int, shift: int) -> Ints:
     return np.where(rows >= histories.offsets[users][:, None], histories.item[np.maximum(rows, 0)] + shift, 0)
 
 
-def rectools(train: Histories, users: Ints, n_items: int, size: dict[str, Any], clock: Clock, loss: str, n_negatives: int | None) -> None:
-    """RecTools' SASRecModel with its LiGR layers; asked after each epoch."""
+Encode = Callable[[Histories], tuple[Floats, Floats]]
+"""Vectors of the validation users after such histories, and of all items."""
+
+
+def rectools(train: Histories, users: Ints, n_items: int, size: dict[str, Any], clock: Clock, loss: str, n_negatives: int | None) -> Encode:
+    """RecTools' SASRecModel with its LiGR layers; asked after each epoch. What comes back encodes by the last epoch's model."""
     import pandas as pd
     from pytorch_lightning import Callback, Trainer
     from rectools import Columns
     from rectools.dataset import Dataset
     from rectools.models import SASRecModel
     from rectools.models.nn.transformers.ligr import LiGRLayers
+
+    def encode(histories: Histories) -> tuple[Floats, Floats]:
+        network = model.lightning_model.torch_model.eval()
+        # An item that training has not met gets the vector of the padding.
+        place = model.data_preparator.item_id_map.to_internal.reindex(np.arange(n_items)).fillna(0).to_numpy().astype(np.int64)
+        up = padded(histories, users, size["length"], 1)
+        x = np.where(up > 0, place[np.maximum(up - 1, 0)], 0)
+        with torch.no_grad():
+            table = network.item_model.get_all_embeddings()
+            parts = [network.encode_sessions({"x": torch.from_numpy(part)}, table)[:, -1] for part in np.array_split(x, 20)]
+        return torch.cat(parts).numpy(), table[torch.from_numpy(place)].detach().numpy()
 
     class Ask(Callback):
         def on_train_start(self, trainer: Any, module: Any) -> None:
@@ -36,23 +52,13 @@ def rectools(train: Histories, users: Ints, n_items: int, size: dict[str, Any], 
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
             clock.pause()
-            known = model.data_preparator.item_id_map.to_internal.reindex(np.arange(n_items))
-            # An item that training has not met gets the vector of the padding.
-            place = known.fillna(0).to_numpy().astype(np.int64)
-            x = padded(train, users, size["length"], 0)
-            x = np.where(x_real, place[x], 0)
-            module.eval()
-            with torch.no_grad():
-                table = module.torch_model.item_model.get_all_embeddings()
-                parts = [module.torch_model.encode_sessions({"x": torch.from_numpy(part)}, table)[:, -1] for part in np.array_split(x, 20)]
+            trainer.should_stop = clock.check(*encode(train))
             module.train()
-            trainer.should_stop = clock.check(torch.cat(parts).numpy(), table[torch.from_numpy(place)].detach().numpy())
 
     def trainer() -> Any:
         plain = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
         return Trainer(max_epochs=10_000, min_epochs=1, accelerator="cpu", devices=1, callbacks=[Ask()], **plain)
 
-    x_real = padded(train, users, size["length"], 1) > 0
     when = pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(len(train.item)), unit="s")
     frame = pd.DataFrame({Columns.User: train.user, Columns.Item: train.item, Columns.Weight: 1.0, Columns.Datetime: when})
     model = SASRecModel(
@@ -71,6 +77,7 @@ def rectools(train: Histories, users: Ints, n_items: int, size: dict[str, Any], 
         deterministic=False,
     )
     model.fit(Dataset.construct(frame))
+    return encode
 
 
 def rechub(train: Histories, users: Ints, n_items: int, size: dict[str, Any], clock: Clock) -> None:
