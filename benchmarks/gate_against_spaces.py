@@ -45,7 +45,7 @@ from kg_recall.steps import STEP
 from recall.gate_diagnosis import diagnose_gate, recall_per_user, relevant_pairs, sole_hits
 from recall.histories import played_songs
 from recall.sdm import SdmRoute, SdmSettings
-from recall.sdm_serving import played_pairs
+from recall.serving import played_pairs
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
 from recall.space_union import union
 from recall.two_spaces import TwoSpacesRoute, TwoSpacesSettings

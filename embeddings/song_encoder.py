@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch_geometric.nn import MessagePassing
 
 from graph.projection import Projection
@@ -226,3 +227,19 @@ def _rows_by_key(rows: Tensor, known: list[str], keys: tuple[str, ...], fill: fl
     found = source >= 0
     out[found] = rows[source[found]]
     return out
+
+
+class EncodedSongs(nn.Module):
+    """Song vectors of length 1 by the encoder: the item side of models that score by cosine."""
+
+    def __init__(self, encoder: SongEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def songs(self, songs: Tensor) -> Tensor:
+        """Item vectors of length 1, `[b, dim]`."""
+        return functional.normalize(self.encoder(songs), dim=-1)
+
+    def table(self) -> Tensor:
+        """Item vectors of all songs, `[n_songs, dim]`, without gradient."""
+        return functional.normalize(self.encoder.table(), dim=-1)

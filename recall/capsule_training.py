@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from embeddings.song_encoder import SongEncoder
-from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
+from embeddings.song_encoder import EncodedSongs, SongEncoder
+from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator
 from recall.capsule_network import CapsuleNetwork, label_aware_attention, routing_penalty
-from recall.held_out import VALIDATION_K, HeldOut, Search
+from recall.held_out import VALIDATION_K, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.interest_vectors import InterestVectors, search
 from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
+from recall.stopped_training import StoppedSettings, fit_stopped
 from recall.vector_index import VectorIndex
 
 WINDOW = 50
@@ -25,7 +25,7 @@ WINDOW = 50
 
 
 @dataclass(frozen=True)
-class CapsuleExamples:
+class CapsuleExamples(StoppedSettings):
     """Which examples a user gives, and against what."""
 
     max_examples_per_user: int = 400
@@ -39,32 +39,18 @@ class CapsuleExamples:
     batch_windows: int = 24
     """Windows of 50 targets in a batch."""
     n_negatives: int = 1024
-    negative_power: float = 0.75
-    uniform_share: float = 0.1
-    """Share of negatives drawn from all songs alike."""
     hard_negatives: float = 0.0
     """REMI's beta: a negative weighs in proportion to exp(beta * score); 0 weighs all the same."""
     routing_penalty: float = 0.0
     """REMI's lambda: weight of the routing regulariser."""
-    valid_share: float = 0.1
-    """Time-later slice that says when to stop."""
-    valid_users: int = 2000
 
 
-class CapsuleModel(nn.Module):
+class CapsuleModel(EncodedSongs):
     """The shared song encoder and the capsule network."""
 
     def __init__(self, encoder: SongEncoder, network: CapsuleNetwork, temperature: float) -> None:
-        super().__init__()
-        self.encoder, self.network, self.temperature = encoder, network, temperature
-
-    def songs(self, songs: Tensor) -> Tensor:
-        """Item vectors of length 1, `[b, dim]`."""
-        return functional.normalize(self.encoder(songs), dim=-1)
-
-    def table(self) -> Tensor:
-        """Item vectors of all songs, `[n_songs, dim]`, without gradient."""
-        return functional.normalize(self.encoder.table(), dim=-1)
+        super().__init__(encoder)
+        self.network, self.temperature = network, temperature
 
 
 @dataclass(frozen=True)
@@ -186,23 +172,19 @@ def fit_capsules(
     progress: ProgressCallback | None = None,
 ) -> TrainingResult:
     """Train in place: on everything for `epochs`, or before a time-later slice until recall on the slice stops growing."""
-    seen, late = (sequences, None) if epochs is not None else sequences.split(ordinal, examples.valid_share)
-    if late is not None and not (late & sequences.positive).any():
-        # Too few events to hold any back: nothing says when to stop.
-        seen, late, epochs = sequences, None, training.max_epochs
-    if not seen.positive.any():
-        return TrainingResult(epochs_found=0)
-    counts = np.bincount(seen.item[seen.positive], minlength=model.encoder.n_songs)
-    sampler = NegativeSampler(counts, examples.negative_power, examples.uniform_share)
-    held = None if late is None else HeldOut.of(sequences, late, model.encoder.n_songs, examples.valid_users, seed)
-    return train(
+    return fit_stopped(
         model,
-        lambda epoch: Batches(seen, profile, sampler, examples, model.network.shape.length, seed, epoch),
-        lambda batch: batch_loss(model, batch, sampler.log_q, examples),
-        seed=seed,
-        settings=training,
+        sequences,
+        sequences,
+        model.encoder.n_songs,
+        ordinal=ordinal,
+        settings=examples,
+        training=training,
         epochs=epochs,
-        validate=None if held is None else lambda: held.recall(_search(model, seen, profile, held.users)),
+        seed=seed,
+        batches=lambda seen, sampler, epoch: Batches(seen, profile, sampler, examples, model.network.shape.length, seed, epoch),
+        loss=lambda batch, log_q: batch_loss(model, batch, log_q, examples),
+        search=lambda seen, users: _search(model, seen, profile, users),
         progress=progress,
     )
 

@@ -7,10 +7,9 @@ routing sees.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +25,10 @@ from recall.interest_diagnostics import InterestDiagnostics, diagnose
 from recall.interest_sequences import Ints, Sequences
 from recall.interest_vectors import InterestVectors, best, search
 from recall.profile_features import ProfileSchema
+from recall.route_settings import TrainedHead, part_of
+from recall.serving import USERS_AT_ONCE, played_pairs, slices, song_paths
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex
-
-USERS_AT_ONCE = 128
-"""Users whose capsules are found together: always the same ones, so that a user's do not depend on who else asks."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class CapsuleRoute:
             self._schema.encode(snapshot.catalogue.users),
             ordinal=snapshot.ordinal,
             examples=self.settings,
-            training=self._training(),
+            training=part_of(self.settings, TrainingSettings),
             epochs=self.epochs,
             seed=snapshot.seed,
             progress=self.progress,
@@ -97,8 +95,7 @@ class CapsuleRoute:
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs nearest to any of the user's interests."""
-        played = self._played[users].tocoo() if new_only else None
-        found = search(self._index, self.interests(users), k, None if played is None else (played.row, played.col))
+        found = search(self._index, self.interests(users), k, played_pairs(self._played, users) if new_only else None)
         return Candidates(users[found.row].astype(np.int32), found.item, self._scaled(found.score))
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
@@ -125,30 +122,20 @@ class CapsuleRoute:
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The song that speaks loudest in the interest nearest to the item: routing weight times cosine; else the profile."""
-        evidence = self._evidence(users, items)
-        itself, profile = evidence == items, evidence < 0
-        nodes = np.column_stack((evidence, np.where(itself, -1, items))).astype(np.int32)
-        steps = np.where(itself, -1, profile.astype(np.int16)).astype(np.int16)[:, None]
-        return Paths(nodes, steps, np.where(itself, 1, 2).astype(np.int8), ("SIMILAR_TO", "PROFILE"), profile)
+        return song_paths(self._evidence(users, items), items)
 
     def save(self, folder: Path) -> None:
         """Write settings, profile schema, encoder and network into `folder`."""
         self._model.encoder.save(folder)
         torch.save(self._model.network.state_dict(), folder / "capsules.pt")
-        head: dict[str, Any] = {
-            "settings": asdict(self.settings),
-            "epochs_found": self.epochs_found,
-            "profile": [asdict(column) for column in self._schema.columns],
-        }
-        (folder / "capsules.json").write_text(json.dumps(head, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        TrainedHead(asdict(self.settings), self.epochs_found, self._schema).write(folder / "capsules.json")
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route saved in `folder`, having observed `snapshot`."""
-        head = json.loads((folder / "capsules.json").read_text(encoding="utf-8"))
-        route = cls(CapsuleSettings(**head["settings"]))
-        route.epochs_found = head["epochs_found"]
-        route._schema = ProfileSchema.from_json(head["profile"])
+        head = TrainedHead.read(folder / "capsules.json")
+        route = cls(CapsuleSettings(**head.settings))
+        route.epochs_found, route._schema = head.epochs_found, head.schema
         route._build(SongEncoder.load(folder, snapshot.projection), seed=0)
         route._model.network.load_state_dict(torch.load(folder / "capsules.pt", weights_only=True))
         route.observe(snapshot)
@@ -175,15 +162,10 @@ class CapsuleRoute:
         return songs, count, weights
 
     def _build(self, encoder: SongEncoder, seed: int) -> None:
-        shape = CapsuleShape(**{name: getattr(self.settings, name) for name in CapsuleShape.__dataclass_fields__})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = CapsuleNetwork(shape, self._schema.sizes)
+            network = CapsuleNetwork(part_of(self.settings, CapsuleShape), self._schema.sizes)
         self._model = CapsuleModel(encoder, network, self.settings.temperature)
-
-    def _training(self) -> TrainingSettings:
-        s = self.settings
-        return TrainingSettings(s.max_epochs, s.patience, s.learning_rate, s.weight_decay, threads=s.threads)
 
     def _scaled(self, cosine: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.asarray(cosine / self.settings.temperature, np.float32)
@@ -194,8 +176,7 @@ class CapsuleRoute:
     def _evidence(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Ints:
         """Of each pair the song of the user's history that the speaking capsule was made of, the latest of equals; -1 without history."""
         out = np.full(len(users), -1, np.int64)
-        for start in range(0, len(users), 2048):
-            part = slice(start, start + 2048)
+        for part in slices(len(users)):
             distinct, row = np.unique(users[part], return_inverse=True)
             interests = self.interests(distinct)
             capsule = best(self._index, interests, row, items[part])[1] - interests.offsets[row]

@@ -11,8 +11,7 @@ The vectors are those of the knowledge graph's embedding, brought to length 1; t
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
@@ -23,6 +22,7 @@ from recall.candidates import Candidates, Paths
 from recall.histories import places_from_end, played_songs, user_song
 from recall.interest_diagnostics import InterestDiagnostics, diagnose
 from recall.interest_vectors import InterestVectors, best, search
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex, Vectors
 from recall.ward import ward_clusters
@@ -134,12 +134,12 @@ class ClusterRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; histories and vectors are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(ClusterSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, ClusterSettings))
         route.observe(snapshot)
         return route
 

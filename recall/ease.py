@@ -6,8 +6,7 @@ at 0. A score is `x_u B`. Dense up to a named number of songs; beyond, every son
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -23,6 +22,7 @@ from recall.ease_local import local_weights
 from recall.histories import HistorySettings, decayed_history, distinct_pairs, played_songs
 from recall.item_based import DenseItemBased, ItemBased
 from recall.known_songs import song_ids
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import csr
 
@@ -97,7 +97,7 @@ class EaseRoute:
 
     def save(self, folder: Path) -> None:
         """Write B, the keys of its songs and the settings."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
         if isinstance(self.weights, csr_array):
             save_npz(folder / "weights.npz", self.weights, compressed=False)
         else:
@@ -107,7 +107,7 @@ class EaseRoute:
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route saved in `folder`, having observed `snapshot`."""
-        route = cls(EaseSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, EaseSettings))
         sparse = folder / "weights.npz"
         route.weights = csr(load_npz(sparse)) if sparse.exists() else np.asarray(np.load(folder / "weights.npy", mmap_mode="r"))
         route._keys = pl.read_parquet(folder / "songs.parquet")["key"].to_list()

@@ -14,8 +14,7 @@ so that a score `x_u y_i` is a sum over the history, `sum c (y A_u^-1 y_i)`: wha
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -29,6 +28,8 @@ from threadpoolctl import threadpool_limits
 from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, distinct_pairs, latest_positives, played_songs
 from recall.known_songs import song_ids
+from recall.route_settings import read_settings, write_settings
+from recall.serving import played_pairs
 from recall.snapshot import Snapshot
 from recall.top_k import csr
 from recall.usercf import grouped
@@ -86,8 +87,7 @@ class IalsRoute:
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest positive score."""
-        held = self._played[users].tocoo() if new_only else None
-        found = self._index.search(self._vectors(users), k, None if held is None else (held.row, held.col))
+        found = self._index.search(self._vectors(users), k, played_pairs(self._played, users) if new_only else None)
         positive = found.score > 0
         return Candidates(users[found.row[positive]].astype(np.int32), found.item[positive], found.score[positive])
 
@@ -107,14 +107,14 @@ class IalsRoute:
 
     def save(self, folder: Path) -> None:
         """Write the songs' factors, their keys and the settings."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
         np.save(folder / "factors.npy", self._learned)
         pl.DataFrame({"key": self._keys}, schema={"key": pl.String}).write_parquet(folder / "songs.parquet")
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route saved in `folder`, having observed `snapshot`."""
-        route = cls(IalsSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, IalsSettings))
         route._learned = np.load(folder / "factors.npy")
         route._keys = pl.read_parquet(folder / "songs.parquet")["key"].to_list()
         route.observe(snapshot)

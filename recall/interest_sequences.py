@@ -79,23 +79,20 @@ class Sequences:
     def take(self, keep: npt.NDArray[np.bool_]) -> Sequences:
         """Only the tokens of a mask `[n_tokens]`."""
         offsets = np.concatenate(([0], np.cumsum(keep)))[self.offsets].astype(np.int64)
-        return Sequences(
-            offsets, *(getattr(self, name)[keep] for name in ("item", "behaviour", "positive", "repeat", "age", "ts", "searched"))
-        )
+        columns = ("item", "behaviour", "positive", "repeat", "age", "ts", "searched")
+        return Sequences(offsets, *(getattr(self, name)[keep] for name in columns))
 
-    def split(self, ordinal: bool, share: float) -> tuple[Sequences, npt.NDArray[np.bool_]]:
-        """Tokens before a time-later slice of about `share`, and the mask of the slice.
+    def late(self, ordinal: bool, share: float) -> npt.NDArray[np.bool_]:
+        """`[n_tokens]` mask of a time-later slice of about `share`.
 
-        The slice is each user's last tokens where time is ordinal (none of a user with fewer than three), else what comes after
+        It is each user's last tokens where time is ordinal (none of a user with fewer than three), else what comes after
         one moment for everybody.
         """
         if ordinal:
             n = np.diff(self.offsets)
             held = np.where(n < 3, 0, np.maximum(1, (n * share).astype(np.int64)))
-            late = np.arange(len(self)) >= np.repeat(self.offsets[1:] - held, n)
-        else:
-            late = self.ts > np.quantile(self.ts, 1 - share) if len(self) else np.zeros(0, bool)
-        return self.take(~late), late
+            return np.arange(len(self)) >= np.repeat(self.offsets[1:] - held, n)
+        return np.asarray(self.ts > np.quantile(self.ts, 1 - share)) if len(self) else np.zeros(0, bool)
 
 
 def _repeats(pair: Ints) -> npt.NDArray[np.bool_]:

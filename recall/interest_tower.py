@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from embeddings.song_encoder import SongEncoder
+from embeddings.song_encoder import EncodedSongs, SongEncoder
 from etl.behaviours import NAMES
 
 
@@ -121,17 +121,9 @@ class InterestTower(nn.Module):
         return x
 
 
-class InterestModel(nn.Module):
+class InterestModel(EncodedSongs):
     """Both towers: the shared song encoder and the user tower."""
 
     def __init__(self, encoder: SongEncoder, tower: InterestTower, temperature: float) -> None:
-        super().__init__()
-        self.encoder, self.tower, self.temperature = encoder, tower, temperature
-
-    def songs(self, songs: Tensor) -> Tensor:
-        """Item vectors of length 1, `[b, dim]`."""
-        return functional.normalize(self.encoder(songs), dim=-1)
-
-    def table(self) -> Tensor:
-        """Item vectors of all songs, `[n_songs, dim]`, without gradient."""
-        return functional.normalize(self.encoder.table(), dim=-1)
+        super().__init__(encoder)
+        self.tower, self.temperature = tower, temperature

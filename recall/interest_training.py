@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
-from recall.held_out import VALIDATION_K, HeldOut, Search
+from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator
+from recall.held_out import VALIDATION_K, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.interest_tower import InterestModel
 from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
 from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss
+from recall.stopped_training import StoppedSettings, fit_stopped
 from recall.vector_index import VectorIndex
 
 
 @dataclass(frozen=True)
-class ExampleSettings:
+class ExampleSettings(StoppedSettings):
     """Which examples a user gives, and against what."""
 
     max_examples_per_user: int = 400
@@ -36,12 +37,6 @@ class ExampleSettings:
     gbce_t: float = 0.75
     """Calibration of gBCE, whose negatives are drawn uniformly."""
     n_negatives: int = 1024
-    negative_power: float = 0.75
-    uniform_share: float = 0.1
-    """Share of negatives drawn from all songs alike."""
-    valid_share: float = 0.1
-    """Time-later slice that says when to stop."""
-    valid_users: int = 2000
 
 
 @dataclass(frozen=True)
@@ -142,23 +137,20 @@ def fit_interest(
     progress: ProgressCallback | None = None,
 ) -> TrainingResult:
     """Train in place: on everything for `epochs`, or before a time-later slice until recall on the slice stops growing."""
-    seen, late = (sequences, None) if epochs is not None else sequences.split(ordinal, examples.valid_share)
-    if late is not None and not (late & sequences.positive).any():
-        # Too few events to hold any back: nothing says when to stop.
-        seen, late, epochs = sequences, None, training.max_epochs
-    if not seen.positive.any():
-        return TrainingResult(epochs_found=0)
-    counts = np.bincount(seen.item[seen.positive], minlength=model.encoder.n_songs)
-    sampler = NegativeSampler(counts, examples.negative_power, 1.0 if examples.loss == "gbce" else examples.uniform_share)
-    held = None if late is None else HeldOut.of(sequences, late, model.encoder.n_songs, examples.valid_users, seed)
-    return train(
+    settings = replace(examples, uniform_share=1.0) if examples.loss == "gbce" else examples
+    return fit_stopped(
         model,
-        lambda epoch: Batches(seen, profile, sampler, examples, model.tower.shape.length, seed, epoch),
-        lambda batch: batch_loss(model, batch, sampler.log_q, examples),
-        seed=seed,
-        settings=training,
+        sequences,
+        sequences,
+        model.encoder.n_songs,
+        ordinal=ordinal,
+        settings=settings,
+        training=training,
         epochs=epochs,
-        validate=None if held is None else lambda: held.recall(_search(model, seen, profile, held.users)),
+        seed=seed,
+        batches=lambda seen, sampler, epoch: Batches(seen, profile, sampler, examples, model.tower.shape.length, seed, epoch),
+        loss=lambda batch, log_q: batch_loss(model, batch, log_q, examples),
+        search=lambda seen, users: _search(model, seen, profile, users),
         progress=progress,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, eye_array
 
-from recall.candidates import Candidates
+from recall.candidates import Candidates, Paths
 from recall.top_k import Ranked, candidates, csr, dense_argmax, dense_top_k, product_argmax, product_at, product_top_k
 
 USERS_PER_BLOCK = 256
@@ -79,6 +79,24 @@ class DenseItemBased:
         for start in range(0, len(users), USERS_PER_BLOCK):
             rows = users[start : start + USERS_PER_BLOCK]
             yield start, rows, self.history[rows] @ self.similar
+
+
+class ItemBasedRoute:
+    """What a route does whose `observe` sets `model`: it lists, scores and explains by it."""
+
+    model: ItemBased
+
+    def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
+        """The `k` songs nearest to the user's history."""
+        return self.model.recall(users, k, new_only=new_only)
+
+    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Summed similarity `[n]`; 0 where no song of the history is a neighbour."""
+        return self.model.score(users, items)
+
+    def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
+        """The song of the history that adds most to the score."""
+        return Paths.one_hop(self.model.evidence(users, items), items, "HEARD_WITH")
 
 
 def nearest(left: csr_array, right: csr_array, n: int) -> csr_array:

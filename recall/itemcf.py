@@ -6,8 +6,7 @@ inverse of their distance, so that a song's neighbours are those it is heard wit
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -16,9 +15,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array, diags_array, eye_array
 
 from etl.events import Events
-from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, latest_positives, played_songs, user_song
-from recall.item_based import ItemBased, nearest
+from recall.item_based import ItemBased, ItemBasedRoute, nearest
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import csr
 
@@ -38,7 +37,7 @@ class ItemCfSettings(HistorySettings):
     """Most similar songs kept of each song."""
 
 
-class ItemCfRoute:
+class ItemCfRoute(ItemBasedRoute):
     """Score of a song: sum over the user's history of `weight(age) * similarity`."""
 
     name: ClassVar[str] = "itemcf"
@@ -59,26 +58,14 @@ class ItemCfRoute:
             similar = window_neighbours(events, snapshot.catalogue.n_songs, settings)
         self.model = ItemBased(decayed_history(snapshot, settings), similar, played_songs(snapshot))
 
-    def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
-        """The `k` songs nearest to the user's history."""
-        return self.model.recall(users, k, new_only=new_only)
-
-    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """Summed similarity `[n]`; 0 where no song of the history is a neighbour."""
-        return self.model.score(users, items)
-
-    def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
-        """The song of the history that adds most to the score."""
-        return Paths.one_hop(self.model.evidence(users, items), items, "HEARD_WITH")
-
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(ItemCfSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, ItemCfSettings))
         route.observe(snapshot)
         return route
 

@@ -7,8 +7,7 @@ log-damped counts, a group near itself with 1), `p(i | g)` the song's share of t
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -21,6 +20,7 @@ from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, latest_positives, played_songs, user_song
 from recall.item_based import rows_of
 from recall.itemcf import cosine_neighbours
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
 from recall.usercf import grouped
@@ -94,13 +94,12 @@ class LiftedRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        saved = json.loads((folder / "settings.json").read_text())
-        route = cls(LiftedSettings(**{**saved, "relations": tuple(saved["relations"])}))
+        route = cls(read_settings(folder, LiftedSettings))
         route.observe(snapshot)
         return route
 

@@ -9,8 +9,7 @@ knowledge graph (`Snapshot.vectors`); a snapshot that carries others, such as a 
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -21,6 +20,7 @@ from scipy.sparse import csr_array
 from etl.errors import UserError
 from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
+from recall.route_settings import read_settings, write_settings
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
@@ -108,12 +108,12 @@ class NeighboursRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; vectors are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(NeighboursSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, NeighboursSettings))
         route.observe(snapshot)
         return route
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -13,6 +12,7 @@ from scipy.sparse import csr_array
 
 from recall.candidates import Candidates, Paths
 from recall.histories import half_life_decay, played_songs
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, ranking_top_k
 
@@ -64,11 +64,11 @@ class PopularRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(PopularSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, PopularSettings))
         route.observe(snapshot)
         return route

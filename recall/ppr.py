@@ -6,9 +6,8 @@ listeners of a song are its neighbours too, and the walk does collaborative filt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -23,6 +22,7 @@ from graph.multihop import Ragged, Seeds, by_blocks, columns, nothing, ranked
 from graph.projection import Projection
 from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
+from recall.route_settings import read_settings, write_settings
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
 
@@ -114,12 +114,12 @@ class PprRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(PprSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, PprSettings))
         route.observe(snapshot)
         return route
 

@@ -6,8 +6,7 @@ user's plays `k` of song `i`. The route's score is `exp(B_i)`, the sum itself: p
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -17,6 +16,7 @@ from scipy.sparse import csr_array, eye_array
 
 from recall.candidates import Candidates, Paths
 from recall.histories import half_life_decay, played_songs, user_song
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_at, product_top_k
 
@@ -73,12 +73,12 @@ class RepeatRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; the activation is that of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(RepeatSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, RepeatSettings))
         route.observe(snapshot)
         return route
 

@@ -22,10 +22,11 @@ from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
 from recall.interest_sequences import Ints, Sequences
 from recall.known_songs import song_ids
+from recall.route_settings import part_of
 from recall.sasrec_batches import SequenceExamples
 from recall.sasrec_network import SasRec, SequenceShape
 from recall.sasrec_training import fit_sasrec, user_vectors
-from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, song_paths
+from recall.serving import UserTables, Vectors, nearest_song, played_pairs, song_paths
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex
 
@@ -74,7 +75,7 @@ class SasRecRoute:
             replace(sequences, item=np.searchsorted(songs, sequences.item)),
             ordinal=snapshot.ordinal,
             examples=s,
-            training=TrainingSettings(s.max_epochs, s.patience, s.learning_rate, s.weight_decay, s.decay, threads=s.threads),
+            training=part_of(s, TrainingSettings),
             epochs=self.epochs,
             seed=snapshot.seed,
             progress=self.progress,
@@ -147,10 +148,9 @@ class SasRecRoute:
         return route
 
     def _built(self, n_items: int, seed: int) -> SasRec:
-        shape = SequenceShape(**{name: getattr(self.settings, name) for name in SequenceShape.__dataclass_fields__})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return SasRec(n_items, shape)
+            return SasRec(n_items, part_of(self.settings, SequenceShape))
 
     def _vectors_of(self, users: Ints) -> tuple[Vectors, Vectors]:
         """Vector and log of the summed odds of all listed songs, for each of `users`."""

@@ -13,12 +13,13 @@ from torch import Tensor
 from embeddings.training import generator
 from recall.interest_sequences import Ints, Sequences, Windows, token_rows, training_windows
 from recall.sequence_losses import LossName
+from recall.stopped_training import StoppedSettings
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
-class SequenceExamples:
+class SequenceExamples(StoppedSettings):
     """Which examples a user gives, and against what."""
 
     loss: Literal["auto"] | LossName = "auto"
@@ -26,10 +27,6 @@ class SequenceExamples:
     full_softmax_songs: int = 10_000
     n_negatives: int = 512
     """Negatives that a batch shares."""
-    negative_power: float = 0.75
-    """Sampled softmax: exponent of an item's frequency in the distribution that negatives are drawn from (gBCE draws uniformly)."""
-    uniform_share: float = 0.1
-    """Sampled softmax: share of negatives drawn from all songs alike."""
     calibration: float = 0.75
     """gBCE's t: from plain BCE at 0 to calibrated probabilities at 1."""
     max_examples_per_user: int = 2000
@@ -42,9 +39,6 @@ class SequenceExamples:
     """Decay of the running mean of the weights, a step; 0 keeps the weights themselves."""
     precision: Precision = "auto"
     """Type of the products while training; `auto` is bfloat16 where the processor has tiles for it (AMX), else float32."""
-    valid_share: float = 0.1
-    """Time-later slice that says when to stop."""
-    valid_users: int = 2000
 
 
 def dtype_of(precision: Precision) -> torch.dtype:

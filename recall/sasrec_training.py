@@ -19,6 +19,7 @@ from recall.sampled_softmax import NegativeSampler
 from recall.sasrec_batches import Batch, Batches, SequenceExamples, dtype_of, length_cuts
 from recall.sasrec_network import SasRec
 from recall.sequence_losses import LossName, full_softmax_loss, gbce_loss, shared_softmax_loss
+from recall.stopped_training import HeldBack
 from recall.vector_index import VectorIndex
 
 NEGATIVES_STREAM = 1_000_033
@@ -107,10 +108,9 @@ def fit_sasrec(
             back from them.
     """
     n_items = len(network.items)
-    late = None if epochs is not None or validate is not None else sequences.split(ordinal, examples.valid_share)[1]
-    if late is not None and not (late & sequences.positive).any():
-        # Too few events to hold any back: nothing says when to stop.
-        late, epochs = None, training.max_epochs
+    late = None
+    if validate is None:
+        late, epochs = HeldBack.of(sequences, ordinal, examples.valid_share, epochs, training.max_epochs)
     seen = sequences if late is None else sequences.take(~late)
     if not seen.positive.any():
         return TrainingResult(epochs_found=0)

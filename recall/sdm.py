@@ -8,10 +8,9 @@ days, so that it serves sources without a clock; users who lack a side (`SdmNetw
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +25,11 @@ from recall.candidates import Candidates, Paths
 from recall.held_out import VALIDATION_K, Search
 from recall.histories import played_songs
 from recall.profile_features import ProfileSchema
+from recall.route_settings import TrainedHead, part_of
 from recall.sdm_batches import Batch, SdmExamples, context_of
 from recall.sdm_network import Mixed, NetworkSettings, SdmNetwork
-from recall.sdm_serving import Exclude, UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sdm_training import fit_sdm, space_loss
+from recall.serving import Exclude, UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
 from recall.vector_index import Found, VectorIndex
@@ -75,7 +75,7 @@ class SdmRoute:
             self._profile,
             examples=s,
             long=None,
-            training=TrainingSettings(s.max_epochs, s.patience, s.learning_rate, threads=s.threads),
+            training=part_of(s, TrainingSettings),
             epochs=self.epochs,
             seed=snapshot.seed,
             loss=self._loss,
@@ -140,21 +140,15 @@ class SdmRoute:
     def save(self, folder: Path) -> None:
         """Write settings, vocabulary, profile schema and parameters into `folder`."""
         torch.save({"keys": list(self._attributes.keys), "state": self._model.state_dict()}, folder / "sdm.pt")
-        head: dict[str, Any] = {
-            "settings": asdict(self.settings),
-            "epochs_found": self.epochs_found,
-            "profile": [asdict(column) for column in self._schema.columns],
-        }
-        (folder / "sdm.json").write_text(json.dumps(head, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        TrainedHead(asdict(self.settings), self.epochs_found, self._schema).write(folder / "sdm.json")
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route saved in `folder`, having observed `snapshot`."""
-        head = json.loads((folder / "sdm.json").read_text(encoding="utf-8"))
+        head = TrainedHead.read(folder / "sdm.json")
         saved = torch.load(folder / "sdm.pt", weights_only=True)
-        route = cls(SdmSettings(**head["settings"]))
-        route.epochs_found = head["epochs_found"]
-        route._schema = ProfileSchema.from_json(head["profile"])
+        route = cls(SdmSettings(**head.settings))
+        route.epochs_found, route._schema = head.epochs_found, head.schema
         route._build(Attributes.under(tuple(saved["keys"]), snapshot.projection), seed=0)
         route._model.load_state_dict(saved["state"])
         route.observe(snapshot)

@@ -18,6 +18,7 @@ from recall.attributes import Attributes, Ints
 from recall.interest_sequences import Windows, token_rows
 from recall.sampled_softmax import NegativeSampler
 from recall.sittings import Sides, Sittings
+from recall.stopped_training import StoppedSettings
 
 LONG_STREAM = 77
 """Stream of the seed for what only the long space draws: whether it learns or not, the short one sees the same batches."""
@@ -39,7 +40,7 @@ class SideSettings(SessionRules):
 
 
 @dataclass(frozen=True)
-class SdmExamples(SideSettings):
+class SdmExamples(SideSettings, StoppedSettings):
     """Which examples a user gives, and against what."""
 
     max_examples_per_user: int = 400
@@ -48,13 +49,6 @@ class SdmExamples(SideSettings):
     """Weight of a target that the user has heard before, beside 1 for a new one."""
     batch_sessions: int = 64
     n_negatives: int = 1024
-    negative_power: float = 0.75
-    uniform_share: float = 0.1
-    """Share of negatives drawn from all songs alike."""
-    valid_share: float = 0.1
-    """Time-later slice that says when to stop."""
-    valid_users: int = 2000
-    """Users of the slice whose recall is measured."""
 
 
 @dataclass(frozen=True)

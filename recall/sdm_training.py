@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, train
+from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings
 from recall.attributes import Attributes, Ints
-from recall.held_out import HeldOut, Search
-from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
+from recall.held_out import Search
+from recall.sampled_softmax import sampled_softmax_loss
 from recall.sdm_batches import Batch, Batches, LongExamples, SdmExamples, Targets
 from recall.sittings import Sittings
+from recall.stopped_training import fit_stopped
 
 
 def space_loss(users: Tensor, targets: Targets, items: Callable[[Tensor], Tensor], temperature: float, log_q: Tensor) -> Tensor:
@@ -69,28 +68,18 @@ def fit_sdm(
         search: from histories and users `[n]` to the search of what the model finds for them.
         progress: told of every step.
     """
-    sequences = sittings.sequences
-    seen, late = (sittings, None) if epochs is not None else _split(sittings, examples.valid_share)
-    if late is not None and not (late & sequences.positive).any():
-        # Too few events to hold any back: nothing says when to stop.
-        seen, late, epochs = sittings, None, training.max_epochs
-    if not seen.sequences.positive.any():
-        return TrainingResult(epochs_found=0)
-    counts = np.bincount(seen.sequences.item[seen.sequences.positive], minlength=attributes.n_songs)
-    sampler = NegativeSampler(counts, examples.negative_power, examples.uniform_share)
-    held = None if late is None else HeldOut.of(sequences, late, attributes.n_songs, examples.valid_users, seed)
-    return train(
+    return fit_stopped(
         model,
-        lambda epoch: Batches(seen, attributes, profile, sampler, examples, long, seed, epoch),
-        lambda batch: loss(batch, sampler.log_q),
-        seed=seed,
-        settings=training,
+        sittings,
+        sittings.sequences,
+        attributes.n_songs,
+        ordinal=sittings.ordinal,
+        settings=examples,
+        training=training,
         epochs=epochs,
-        validate=None if held is None else lambda: held.recall(search(seen, held.users)),
+        seed=seed,
+        batches=lambda seen, sampler, epoch: Batches(seen, attributes, profile, sampler, examples, long, seed, epoch),
+        loss=loss,
+        search=search,
         progress=progress,
     )
-
-
-def _split(sittings: Sittings, share: float) -> tuple[Sittings, npt.NDArray[np.bool_]]:
-    _, late = sittings.sequences.split(sittings.ordinal, share)
-    return sittings.take(~late), late

@@ -11,7 +11,7 @@ import torch
 from recall.attribute_songs import AttributeSongs
 from recall.attributes import RELATION_OF, Attributes, Ints
 from recall.candidates import Paths
-from recall.sdm_serving import Vectors, nearest_song, slices
+from recall.serving import Vectors, nearest_song, slices
 from recall.sittings import Sides, Sittings
 
 STEPS: Final = ("SIMILAR_TO", "PROFILE", *RELATION_OF.values(), *(f"<{relation}" for relation in RELATION_OF.values()))

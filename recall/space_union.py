@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from recall.sdm_serving import Exclude, Vectors
+from recall.serving import Exclude, Vectors
 from recall.vector_index import Found, VectorIndex
 
 

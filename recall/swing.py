@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -17,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, distinct_pairs, latest_positives, played_songs
-from recall.item_based import ItemBased
+from recall.item_based import ItemBased, ItemBasedRoute
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import csr
 
@@ -40,7 +39,7 @@ class SwingSettings(HistorySettings):
     """Most similar songs kept of each song."""
 
 
-class SwingRoute:
+class SwingRoute(ItemBasedRoute):
     """Score of a song: sum over the user's history of `weight(age) * swing`."""
 
     name: ClassVar[str] = "swing"
@@ -58,26 +57,14 @@ class SwingRoute:
         similar = swing_neighbours(pairs, self.settings, snapshot.seed)
         self.model = ItemBased(decayed_history(snapshot, self.settings), similar, played_songs(snapshot))
 
-    def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
-        """The `k` songs nearest to the user's history."""
-        return self.model.recall(users, k, new_only=new_only)
-
-    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """Summed similarity `[n]`; 0 where no song of the history is a neighbour."""
-        return self.model.score(users, items)
-
-    def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
-        """The song of the history that adds most to the score."""
-        return Paths.one_hop(self.model.evidence(users, items), items, "HEARD_WITH")
-
     def save(self, folder: Path) -> None:
         """Write the settings; the counts are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(SwingSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, SwingSettings))
         route.observe(snapshot)
         return route
 

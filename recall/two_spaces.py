@@ -11,10 +11,9 @@ the whole catalogue have as mean and spread, so that it says how far above the r
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +28,11 @@ from recall.candidates import Candidates, Paths
 from recall.held_out import VALIDATION_K, Search
 from recall.histories import played_songs
 from recall.profile_features import ProfileSchema
+from recall.route_settings import TrainedHead, part_of
 from recall.sdm_batches import Batch, LongExamples, LongTarget, SdmExamples, context_of
 from recall.sdm_network import NetworkSettings
-from recall.sdm_serving import UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sdm_training import fit_sdm, space_loss
+from recall.serving import UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
 from recall.space_network import LongSpace, ShortSpace, TwoSpaces
@@ -98,7 +98,7 @@ class TwoSpacesRoute:
             self._profile,
             examples=s,
             long=s.long,
-            training=TrainingSettings(s.max_epochs, s.patience, s.learning_rate, threads=s.threads),
+            training=part_of(s, TrainingSettings),
             epochs=self.epochs,
             seed=snapshot.seed,
             loss=self._loss,
@@ -152,21 +152,15 @@ class TwoSpacesRoute:
         torch.save({"keys": list(self._attributes.keys), "state": state}, folder / "two_spaces.pt")
         if isinstance(self._model.short.songs, SongEncoder):
             self._model.short.songs.save(folder)
-        head: dict[str, Any] = {
-            "settings": asdict(self.settings),
-            "epochs_found": self.epochs_found,
-            "profile": [asdict(column) for column in self._schema.columns],
-        }
-        (folder / "two_spaces.json").write_text(json.dumps(head, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        TrainedHead(asdict(self.settings), self.epochs_found, self._schema).write(folder / "two_spaces.json")
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route saved in `folder`, having observed `snapshot`."""
-        head = json.loads((folder / "two_spaces.json").read_text(encoding="utf-8"))
+        head = TrainedHead.read(folder / "two_spaces.json")
         saved = torch.load(folder / "two_spaces.pt", weights_only=True)
-        route = cls(TwoSpacesSettings(**head["settings"]))
-        route.epochs_found = head["epochs_found"]
-        route._schema = ProfileSchema.from_json(head["profile"])
+        route = cls(TwoSpacesSettings(**head.settings))
+        route.epochs_found, route._schema = head.epochs_found, head.schema
         encoder = SongEncoder.load(folder, snapshot.projection) if route.settings.short_songs == "encoder" else None
         route._build(Attributes.under(tuple(saved["keys"]), snapshot.projection), encoder, seed=0)
         own = {name: value for name, value in route._model.state_dict().items() if route._of_encoder(name)}

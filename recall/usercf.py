@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -14,6 +13,7 @@ from scipy.sparse import csr_array, diags_array, eye_array
 from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, played_songs
 from recall.item_based import rows_of
+from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
 
@@ -74,12 +74,12 @@ class UserCfRoute:
 
     def save(self, folder: Path) -> None:
         """Write the settings; the histories are those of whatever snapshot is observed."""
-        (folder / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        write_settings(folder, self.settings)
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
         """The route with its saved settings, having observed `snapshot`."""
-        route = cls(UserCfSettings(**json.loads((folder / "settings.json").read_text())))
+        route = cls(read_settings(folder, UserCfSettings))
         route.observe(snapshot)
         return route
 

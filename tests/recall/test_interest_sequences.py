@@ -37,14 +37,16 @@ def test_age_is_log_days_where_there_is_a_clock() -> None:
 
 def test_split_by_each_users_last_tokens() -> None:
     whole = sequences([2, 10, 25])
-    seen, late = whole.split(ordinal=True, share=0.1)
+    late = whole.late(ordinal=True, share=0.1)
+    seen = whole.take(~late)
     assert np.diff(seen.offsets).tolist() == [2, 9, 23]
     assert np.flatnonzero(late).tolist() == [11, 35, 36]
 
 
 def test_split_by_time() -> None:
     whole = Sequences.of(house([(0, n % 5) for n in range(10)], days_ago=[float(9 - n) for n in range(10)], n_users=2, n_songs=5))
-    seen, late = whole.split(ordinal=False, share=0.2)
+    late = whole.late(ordinal=False, share=0.2)
+    seen = whole.take(~late)
     assert late.tolist() == [False] * 8 + [True] * 2
     assert seen.offsets.tolist() == [0, 8, 8]
 

@@ -1,4 +1,4 @@
-"""What serving of the long-and-short routes has in common: songs already played, and the nearest song of a history."""
+"""What serving of trained routes has in common: vectors of users, songs already played, and the nearest song of a history."""
 
 from __future__ import annotations
 
@@ -53,20 +53,25 @@ def slices(n: int) -> Iterator[slice]:
     return (slice(start, min(start + PAIRS_AT_ONCE, n)) for start in range(0, n, PAIRS_AT_ONCE))
 
 
-def nearest_song(table: Vectors, item: Ints, start: Ints, end: Ints, wanted: Ints, length: int) -> Ints:
+def nearest_song(
+    table: Vectors, item: Ints, start: Ints, end: Ints, wanted: Ints, length: int, read: npt.NDArray[np.bool_] | None = None
+) -> Ints:
     """Of each request the song of `item[start:end]` (the latest `length` of it) that is nearest to `wanted` `[n]`; -1 where it is empty.
 
-    The song itself is its own best evidence; of equals the latest.
+    The song itself is its own best evidence, whatever rounding says of cosines near 1; of equals the latest. With `read` `[n_tokens]`
+    only those tokens count.
     """
     out = np.full(len(wanted), -1, np.int64)
     for part in slices(len(wanted) if len(item) else 0):
         rows = end[part, None] - 1 - np.arange(length)
         real = rows >= start[part, None]
+        if read is not None:
+            real &= read[np.where(real, rows, 0)]
         songs = item[np.where(real, rows, 0)]
         near = np.einsum("nld,nd->nl", table[songs], table[wanted[part]])
         near = np.where(songs == wanted[part, None], np.inf, near)
         best = np.argmax(np.where(real, near, -np.inf), axis=1)
-        out[part] = np.where(real[:, 0], songs[np.arange(len(songs)), best], -1)
+        out[part] = np.where(real.any(axis=1), songs[np.arange(len(songs)), best], -1)
     return out
 
 
