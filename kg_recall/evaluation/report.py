@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -85,7 +85,7 @@ class Report:
         yield f"Split `{self.split}`, seed {self.seed}; {self.users['all']} users have a relevant song, {self.users['new']} a new one."
         yield "Full ranking of the catalogue; recall@K is hits over min(K, relevant), mean over users, 95 % bootstrap interval over users."
         yield from ("", *(f"- {note}" for note in self.notes))
-        yield from ("", "## Stages", "", *self._headline_table())
+        yield from ("", "## Stages", "", *self._headline_table("", _cell))
         yield from ("", "## What each part adds", "", *self._losses_table())
         yield from ("", "![recall@100](figures/recall.png)", "", "![worth of the graph](figures/graph_worth.png)")
         shown = {(f"{metric}{end}", k, part) for metric, k, part in HEADLINES for end in ("", "_lost")}
@@ -104,21 +104,17 @@ class Report:
 
     def _losses_table(self) -> Iterable[str]:
         """What the learned merge loses without each part, a paired difference user by user."""
-        wanted = [(f"{metric}_lost", k, part) for metric, k, part in HEADLINES]
         yield "What is lost against the learned merge, user by user; an interval that spans 0 says that nothing is."
-        yield from ("", "| stage | name | graph | " + " | ".join(f"{part} {metric}@{k}" for metric, k, part in HEADLINES) + " |")
-        yield "|---" * (3 + len(HEADLINES)) + "|"
-        for stage, name, graph in dict.fromkeys((row.stage, row.name, row.graph) for row in self.rows if row.metric.endswith("_lost")):
-            cells = [self.find(stage, name, metric, k, part, graph) for metric, k, part in wanted]
-            yield f"| {stage} | {name} | {graph} | " + " | ".join(_span(row) for row in cells) + " |"
+        yield from ("", *self._headline_table("_lost", _span))
 
-    def _headline_table(self) -> Iterable[str]:
+    def _headline_table(self, end: str, shown: Callable[[Row | None], str]) -> Iterable[str]:
+        """One row a stage, one column a headline; `end` ends the names of its metrics."""
         yield "| stage | name | graph | " + " | ".join(f"{part} {metric}@{k}" for metric, k, part in HEADLINES) + " |"
         yield "|---" * (3 + len(HEADLINES)) + "|"
         for stage, name, graph in dict.fromkeys((row.stage, row.name, row.graph) for row in self.rows):
-            cells = [self.find(stage, name, metric, k, part, graph) for metric, k, part in HEADLINES]
+            cells = [self.find(stage, name, f"{metric}{end}", k, part, graph) for metric, k, part in HEADLINES]
             if any(cells):
-                yield f"| {stage} | {name} | {graph} | " + " | ".join(_cell(row) for row in cells) + " |"
+                yield f"| {stage} | {name} | {graph} | " + " | ".join(shown(row) for row in cells) + " |"
 
 
 def _cell(row: Row | None) -> str:
