@@ -13,7 +13,7 @@ from torch import Tensor
 from embeddings.song_encoder import EncodedSongs, SongEncoder
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator
 from recall.capsule_network import CapsuleNetwork, label_aware_attention, routing_penalty
-from recall.held_out import VALIDATION_K, Search
+from recall.held_out import EXACT, VALIDATION_K, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.interest_vectors import InterestVectors, search
 from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
@@ -191,7 +191,7 @@ def fit_capsules(
 
 def _search(model: CapsuleModel, sequences: Sequences, profile: Ints, users: Ints) -> Search:
     table = model.table()
-    index, interests = VectorIndex(table.numpy()), capsules_of(model, table, sequences, profile, users)
+    index, interests = VectorIndex(table.numpy(), settings=EXACT), capsules_of(model, table, sequences, profile, users)
     return lambda exclude: search(index, interests, VALIDATION_K, exclude)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from embeddings.training import generator
 from recall.interest_sequences import Ints, Sequences
-from recall.vector_index import Found
+from recall.vector_index import Found, IndexSettings
 
 VALIDATION_K = 100
+EXACT: Final = IndexSettings(exact_below=np.iinfo(np.int64).max)
+"""Of the index that validation searches: it judges the model and not its lists, and vectors of one epoch are not worth clustering."""
 USERS_STREAM = 1_000_003
 """Stream of the seed that draws the validation users; epochs have the small numbers."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator
-from recall.held_out import VALIDATION_K, Search
+from recall.held_out import EXACT, VALIDATION_K, Search
 from recall.interest_sequences import Ints, Sequences, Windows, last_windows, token_rows, training_windows
 from recall.interest_tower import InterestModel
 from recall.sampled_softmax import NegativeSampler, sampled_softmax_loss
@@ -157,7 +157,7 @@ def fit_interest(
 
 def _search(model: InterestModel, sequences: Sequences, profile: Ints, users: Ints) -> Search:
     table = model.table()
-    index, vectors = VectorIndex(table.numpy()), user_vectors(model, table, sequences, profile, users)
+    index, vectors = VectorIndex(table.numpy(), settings=EXACT), user_vectors(model, table, sequences, profile, users)
     return lambda exclude: index.search(vectors, VALIDATION_K, exclude)
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from embeddings.training import ProgressCallback, TrainingResult, TrainingSettings, generator, train
 from recall.cooccurrence import neighbour_vectors
-from recall.held_out import VALIDATION_K, HeldOut
+from recall.held_out import EXACT, VALIDATION_K, HeldOut
 from recall.interest_sequences import Ints, Sequences, last_windows, token_rows
 from recall.sampled_softmax import NegativeSampler
 from recall.sasrec_batches import Batch, Batches, SequenceExamples, dtype_of, length_cuts
@@ -138,7 +138,7 @@ def fit_sasrec(
 
 def _recall_on(held: HeldOut, seen: Sequences, dtype: torch.dtype) -> Callable[[SasRec], float]:
     def metric(network: SasRec) -> float:
-        vectors, index = user_vectors(network, seen, held.users, dtype), VectorIndex(network.items.detach().numpy())
+        vectors, index = user_vectors(network, seen, held.users, dtype), VectorIndex(network.items.detach().numpy(), settings=EXACT)
         return held.recall(lambda exclude: index.search(vectors, VALIDATION_K, exclude))
 
     return metric

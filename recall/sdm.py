@@ -22,7 +22,7 @@ from embeddings.training import ProgressCallback, TrainingSettings
 from recall.attribute_songs import AttributeSongs
 from recall.attributes import SONG, Attributes, Ints
 from recall.candidates import Candidates, Paths
-from recall.held_out import VALIDATION_K, Search
+from recall.held_out import EXACT, VALIDATION_K, Search
 from recall.histories import played_songs
 from recall.profile_features import ProfileSchema
 from recall.route_settings import TrainedHead, part_of
@@ -199,5 +199,5 @@ class SdmRoute:
     def _search_in(self, sittings: Sittings, users: Ints) -> Search:
         parts = [self._sides_in(sittings, users[part]) for part in slices(len(users))]
         gate, long, short = (np.concatenate(column) for column in zip(*parts, strict=True))
-        index, vectors = VectorIndex(self._item_table()), self.mixed((1 - gate) * long, gate * short)
+        index, vectors = VectorIndex(self._item_table(), settings=EXACT), self.mixed((1 - gate) * long, gate * short)
         return lambda exclude: index.search(vectors, VALIDATION_K, exclude)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from recall.serving import Exclude, Vectors
-from recall.vector_index import Found, VectorIndex
+from recall.vector_index import Found, IndexSettings, VectorIndex
+
+SERVING: Final = IndexSettings()
+"""How the space that serves is searched."""
 
 
 class Space:
     """Item vectors of one space, and what a cosine there is worth beside those of other songs."""
 
-    def __init__(self, table: Vectors) -> None:
-        """`table` `[n_songs, dim]`."""
-        self.index = VectorIndex(table)
+    def __init__(self, table: Vectors, index: IndexSettings = SERVING) -> None:
+        """`table` `[n_songs, dim]`, searched as `index` says."""
+        self.index = VectorIndex(table, settings=index)
         wide = table.astype(np.float64)
         self._mean = wide.mean(0) if len(wide) else np.zeros(table.shape[1])
         self._covariance = (wide - self._mean).T @ (wide - self._mean) / max(len(wide), 1)

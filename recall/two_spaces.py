@@ -25,7 +25,7 @@ from embeddings.training import ProgressCallback, TrainingSettings
 from recall.attribute_songs import AttributeSongs
 from recall.attributes import Attributes, Ints
 from recall.candidates import Candidates, Paths
-from recall.held_out import VALIDATION_K, Search
+from recall.held_out import EXACT, VALIDATION_K, Search
 from recall.histories import played_songs
 from recall.profile_features import ProfileSchema
 from recall.route_settings import TrainedHead, part_of
@@ -37,7 +37,8 @@ from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
 from recall.space_network import LongSpace, ShortSpace, TwoSpaces
 from recall.space_reasons import long_paths
-from recall.space_union import Side, Space, union, union_score
+from recall.space_union import SERVING, Side, Space, union, union_score
+from recall.vector_index import IndexSettings
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,8 @@ class TwoSpacesRoute:
         long = model.long(batch.context)[:, None].expand(-1, batch.later.song.shape[1], -1)
         return loss + s.long_weight * space_loss(long, batch.later, model.long.items, s.long_temperature, log_q)
 
-    def _new_spaces(self) -> tuple[Space, Space]:
-        return Space(self._model.short.table().numpy()), Space(self._model.long.table().numpy())
+    def _new_spaces(self, index: IndexSettings = SERVING) -> tuple[Space, Space]:
+        return Space(self._model.short.table().numpy(), index), Space(self._model.long.table().numpy(), index)
 
     def _sides_of(self, spaces: tuple[Space, Space], short: Vectors, long: Vectors, quota: Vectors) -> tuple[Side, Side]:
         wide = quota.astype(np.float64)
@@ -216,7 +217,7 @@ class TwoSpacesRoute:
     def _search_in(self, sittings: Sittings, users: Ints) -> Search:
         parts = [self._vectors_in(sittings, users[part]) for part in slices(len(users))]
         short, long, quota = (np.concatenate(column) for column in zip(*parts, strict=True))
-        sides = self._sides_of(self._new_spaces(), short, long, quota)
+        sides = self._sides_of(self._new_spaces(EXACT), short, long, quota)
         return lambda exclude: union(sides, VALIDATION_K, exclude)
 
 
