@@ -2,10 +2,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
+import route_laws
 import torch
 from small_house import house
+from tastes import N_SONGS, share_of_own_artist, tastes, with_histories_swapped
 
 from recall.capsules import CapsuleRoute, CapsuleSettings
 from recall.snapshot import Snapshot
@@ -13,20 +14,6 @@ from recall.snapshot import Snapshot
 TINY = CapsuleSettings(
     dim=16, length=8, max_interests=3, hidden=32, n_negatives=32, batch_windows=8, learning_rate=1e-2, max_epochs=3, horizon=2, threads=1
 )
-N_SONGS = 40
-
-
-def tastes(n_users: int = 24, plays: int = 20, *, cold_songs: bool = False) -> Snapshot:
-    """Even users hear songs of artist 0 (songs 0..19), odd users of artist 1; the last two users hear nothing. Gender tells them apart.
-
-    With `cold_songs` nobody has heard the last four songs of each artist.
-    """
-    rng = np.random.default_rng(0)
-    last = 16 if cold_songs else 20
-    acts = [(user, int(20 * (user % 2) + rng.integers(0, last))) for _ in range(plays) for user in range(n_users - 2)]
-    snapshot = house(acts, n_users=n_users, n_songs=N_SONGS, artists=[song // 20 for song in range(N_SONGS)])
-    users = snapshot.catalogue.users.with_columns(gender=pl.Series(["f" if user % 2 == 0 else "m" for user in range(n_users)]))
-    return replace(snapshot, catalogue=replace(snapshot.catalogue, users=users))
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +22,6 @@ def fitted() -> tuple[CapsuleRoute, Snapshot]:
     route = CapsuleRoute(TINY, epochs=30)
     route.fit(snapshot)
     return route, snapshot
-
-
-def share_of_own_artist(route: CapsuleRoute, users: np.ndarray, k: int = 10) -> float:
-    found = route.recall(users.astype(np.int32), k)
-    return float((found.item // 20 == found.user % 2).mean())
 
 
 def test_learns_the_tastes_of_a_handful_of_users(fitted: tuple[CapsuleRoute, Snapshot]) -> None:
@@ -55,17 +37,7 @@ def test_users_without_history_are_served_by_their_profile(fitted: tuple[Capsule
 
 
 def test_recall_is_ordered_distinct_and_independent_of_who_else_asks(fitted: tuple[CapsuleRoute, Snapshot]) -> None:
-    route, _ = fitted
-    users = np.array([5, 2, 23, 9], np.int32)
-    found = route.recall(users, 15)
-    assert found.user.tolist() == np.repeat(users, 15).tolist()
-    for user in users:
-        mine = found.user == user
-        assert (np.diff(found.score[mine]) <= 0).all()
-        assert len(set(found.item[mine].tolist())) == 15
-        alone = route.recall(np.array([user], np.int32), 15)
-        np.testing.assert_array_equal(alone.item, found.item[mine])
-        np.testing.assert_array_equal(alone.score, found.score[mine])
+    route_laws.lists_stand_alone(fitted[0], np.array([5, 2, 23, 9], np.int32), 15)
 
 
 def test_score_is_the_number_of_recall_and_the_largest_of_the_interests(fitted: tuple[CapsuleRoute, Snapshot]) -> None:
@@ -82,12 +54,7 @@ def test_score_is_the_number_of_recall_and_the_largest_of_the_interests(fitted: 
 
 
 def test_new_only_leaves_out_what_was_played(fitted: tuple[CapsuleRoute, Snapshot]) -> None:
-    route, snapshot = fitted
-    played = set(zip(snapshot.plays.user.tolist(), snapshot.plays.item.tolist(), strict=True))
-    found = route.recall(np.arange(24, dtype=np.int32), N_SONGS, new_only=True)
-    pairs = set(zip(found.user.tolist(), found.item.tolist(), strict=True))
-    assert not pairs & played
-    assert len(pairs) == 24 * N_SONGS - len(played)
+    route_laws.new_only_lists_all_that_was_not_played(*fitted, N_SONGS)
 
 
 def test_explains_by_the_song_that_the_speaking_interest_is_made_of(fitted: tuple[CapsuleRoute, Snapshot]) -> None:
@@ -110,9 +77,7 @@ def test_explains_by_the_song_that_the_speaking_interest_is_made_of(fitted: tupl
 def test_observe_follows_new_history_and_keeps_what_was_learned(fitted: tuple[CapsuleRoute, Snapshot], tmp_path: Path) -> None:
     route, snapshot = fitted
     route.save(tmp_path)
-    events = snapshot.events
-    events = replace(events, user=np.where(events.user == 1, 22, np.where(events.user == 22, 1, events.user)).astype(np.int32))
-    moved = CapsuleRoute.load(tmp_path, replace(snapshot, events=events))
+    moved = CapsuleRoute.load(tmp_path, with_histories_swapped(snapshot, 1, 22))
     # User 22, whose profile says artist 0, has now the history of user 1, who hears artist 1.
     users, songs = np.full(20, 22, np.int32), np.arange(20, 40, dtype=np.int32)
     assert (moved.score(users, songs) > route.score(users, songs)).all()
@@ -124,23 +89,12 @@ def test_saved_and_loaded_give_the_same_rows(fitted: tuple[CapsuleRoute, Snapsho
     route.save(tmp_path)
     loaded = CapsuleRoute.load(tmp_path, replace(snapshot, seed=5))
     users = np.arange(24, dtype=np.int32)
-    one, two = route.recall(users, 20), loaded.recall(users, 20)
-    np.testing.assert_array_equal(one.item, two.item)
-    np.testing.assert_array_equal(one.score, two.score)
+    route_laws.same_rows(route.recall(users, 20), loaded.recall(users, 20))
     assert loaded.epochs_found == 30
 
 
 def test_same_seed_same_scores_and_other_seed_not() -> None:
-    snapshot = tastes(10, 6)
-    users = np.arange(10, dtype=np.int32)
-
-    def scores(seed: int) -> bytes:
-        route = CapsuleRoute(TINY, epochs=2)
-        route.fit(replace(snapshot, seed=seed))
-        return route.recall(users, 20).score.tobytes()
-
-    assert scores(1) == scores(1)
-    assert scores(1) != scores(2)
+    route_laws.the_seed_decides(lambda: CapsuleRoute(TINY, epochs=2), tastes(10, 6))
 
 
 def test_early_stopping_finds_epochs() -> None:
@@ -152,18 +106,11 @@ def test_early_stopping_finds_epochs() -> None:
 
 @pytest.mark.parametrize("plays", [[], [(0, 2)], [(0, 2), (1, 1)]])
 def test_hardly_any_events(plays: list[tuple[int, int]]) -> None:
-    route = CapsuleRoute(TINY)
-    route.fit(house(plays, n_users=3, n_songs=5))
-    found = route.recall(np.arange(3, dtype=np.int32), 10)
-    assert np.bincount(found.user).tolist() == [5, 5, 5]
-    assert np.isfinite(found.score).all()
-    assert route.explain(found.user, found.item).length.min() >= 1
+    route_laws.serves_a_house_of_hardly_any_events(CapsuleRoute(TINY), plays)
 
 
 def test_one_song() -> None:
-    route = CapsuleRoute(TINY)
-    route.fit(house([(0, 0), (0, 0), (1, 0)], n_users=2, n_songs=1))
-    assert route.recall(np.array([1, 0], np.int32), 5).item.tolist() == [0, 0]
+    route_laws.serves_a_house_of_one_song(CapsuleRoute(TINY))
 
 
 def test_fifty_users_are_learned_by_heart() -> None:

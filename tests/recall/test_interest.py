@@ -2,10 +2,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
+import route_laws
 import torch
 from small_house import house
+from tastes import N_SONGS, share_of_own_artist, tastes, with_histories_swapped
 
 from recall.interest import InterestRoute, InterestSettings
 from recall.interest_sequences import Sequences
@@ -27,20 +28,6 @@ TINY = InterestSettings(
     max_epochs=3,
     threads=1,
 )
-N_SONGS = 40
-
-
-def tastes(n_users: int = 24, plays: int = 20, *, cold_songs: bool = False) -> Snapshot:
-    """Even users hear songs of artist 0 (songs 0..19), odd users of artist 1; the last two users hear nothing. Gender tells them apart.
-
-    With `cold_songs` nobody has heard the last four songs of each artist.
-    """
-    rng = np.random.default_rng(0)
-    last = 16 if cold_songs else 20
-    acts = [(user, int(20 * (user % 2) + rng.integers(0, last))) for _ in range(plays) for user in range(n_users - 2)]
-    snapshot = house(acts, n_users=n_users, n_songs=N_SONGS, artists=[song // 20 for song in range(N_SONGS)])
-    users = snapshot.catalogue.users.with_columns(gender=pl.Series(["f" if user % 2 == 0 else "m" for user in range(n_users)]))
-    return replace(snapshot, catalogue=replace(snapshot.catalogue, users=users))
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +36,6 @@ def fitted() -> tuple[InterestRoute, Snapshot]:
     route = InterestRoute(TINY, epochs=30)
     route.fit(snapshot)
     return route, snapshot
-
-
-def share_of_own_artist(route: InterestRoute, users: np.ndarray, k: int = 10) -> float:
-    found = route.recall(users.astype(np.int32), k)
-    return float((found.item // 20 == found.user % 2).mean())
 
 
 def test_learns_the_tastes_of_a_handful_of_users(fitted: tuple[InterestRoute, Snapshot]) -> None:
@@ -78,27 +60,11 @@ def test_songs_that_nobody_has_heard_are_reached_through_their_facts(fitted: tup
 
 
 def test_recall_is_ordered_distinct_and_independent_of_who_else_asks(fitted: tuple[InterestRoute, Snapshot]) -> None:
-    route, _ = fitted
-    users = np.array([5, 2, 23, 9], np.int32)
-    found = route.recall(users, 15)
-    assert found.user.tolist() == np.repeat(users, 15).tolist()
-    for user in users:
-        mine = found.user == user
-        assert (np.diff(found.score[mine]) <= 0).all()
-        assert len(set(found.item[mine].tolist())) == 15
-        alone = route.recall(np.array([user], np.int32), 15)
-        np.testing.assert_array_equal(alone.item, found.item[mine])
-        np.testing.assert_array_equal(alone.score, found.score[mine])
+    route_laws.lists_stand_alone(fitted[0], np.array([5, 2, 23, 9], np.int32), 15)
 
 
 def test_new_only_leaves_out_what_was_played(fitted: tuple[InterestRoute, Snapshot]) -> None:
-    route, snapshot = fitted
-    users = np.arange(24, dtype=np.int32)
-    played = set(zip(snapshot.plays.user.tolist(), snapshot.plays.item.tolist(), strict=True))
-    found = route.recall(users, N_SONGS, new_only=True)
-    pairs = set(zip(found.user.tolist(), found.item.tolist(), strict=True))
-    assert not pairs & played
-    assert len(pairs) == 24 * N_SONGS - len(played)
+    route_laws.new_only_lists_all_that_was_not_played(*fitted, N_SONGS)
 
 
 def test_score_is_the_number_of_recall(fitted: tuple[InterestRoute, Snapshot]) -> None:
@@ -127,9 +93,7 @@ def test_explains_by_the_nearest_song_of_the_history_or_the_profile(fitted: tupl
 def test_observe_follows_new_history_and_keeps_what_was_learned(fitted: tuple[InterestRoute, Snapshot], tmp_path: Path) -> None:
     route, snapshot = fitted
     route.save(tmp_path)
-    events = snapshot.events
-    events = replace(events, user=np.where(events.user == 1, 22, np.where(events.user == 22, 1, events.user)).astype(np.int32))
-    moved = InterestRoute.load(tmp_path, replace(snapshot, events=events))
+    moved = InterestRoute.load(tmp_path, with_histories_swapped(snapshot, 1, 22))
     # User 22, whose profile says artist 0, has now the history of user 1, who hears artist 1.
     users, songs = np.full(20, 22, np.int32), np.arange(20, 40, dtype=np.int32)
     assert (moved.score(users, songs) > route.score(users, songs)).all()
@@ -141,24 +105,13 @@ def test_saved_and_loaded_give_the_same_rows(fitted: tuple[InterestRoute, Snapsh
     route.save(tmp_path)
     loaded = InterestRoute.load(tmp_path, snapshot)
     users = np.arange(24, dtype=np.int32)
-    one, two = route.recall(users, 20), loaded.recall(users, 20)
-    np.testing.assert_array_equal(one.item, two.item)
-    np.testing.assert_array_equal(one.score, two.score)
+    route_laws.same_rows(route.recall(users, 20), loaded.recall(users, 20))
     assert loaded.epochs_found == 30
     assert torch.equal(loaded.encoder.table(), route.encoder.table())
 
 
 def test_same_seed_same_scores_and_other_seed_not() -> None:
-    snapshot = tastes(10, 6)
-    users = np.arange(10, dtype=np.int32)
-
-    def scores(seed: int) -> bytes:
-        route = InterestRoute(TINY, epochs=2)
-        route.fit(replace(snapshot, seed=seed))
-        return route.recall(users, 20).score.tobytes()
-
-    assert scores(1) == scores(1)
-    assert scores(1) != scores(2)
+    route_laws.the_seed_decides(lambda: InterestRoute(TINY, epochs=2), tastes(10, 6))
 
 
 def test_early_stopping_finds_epochs() -> None:
@@ -170,18 +123,11 @@ def test_early_stopping_finds_epochs() -> None:
 
 @pytest.mark.parametrize("plays", [[], [(0, 2)], [(0, 2), (1, 1)]])
 def test_hardly_any_events(plays: list[tuple[int, int]]) -> None:
-    route = InterestRoute(TINY)
-    route.fit(house(plays, n_users=3, n_songs=5))
-    found = route.recall(np.arange(3, dtype=np.int32), 10)
-    assert np.bincount(found.user).tolist() == [5, 5, 5]
-    assert np.isfinite(found.score).all()
-    assert route.explain(found.user, found.item).length.min() >= 1
+    route_laws.serves_a_house_of_hardly_any_events(InterestRoute(TINY), plays)
 
 
 def test_one_song() -> None:
-    route = InterestRoute(TINY)
-    route.fit(house([(0, 0), (0, 0), (1, 0)], n_users=2, n_songs=1))
-    assert route.recall(np.array([1, 0], np.int32), 5).item.tolist() == [0, 0]
+    route_laws.serves_a_house_of_one_song(InterestRoute(TINY))
 
 
 def test_the_cap_bounds_what_the_busiest_listener_weighs() -> None:

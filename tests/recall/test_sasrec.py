@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import route_laws
 import torch
 from small_house import house
 
@@ -85,12 +86,7 @@ def test_recall_is_ordered_distinct_and_independent_of_who_else_asks(fitted: tup
 
 
 def test_new_only_leaves_out_what_was_played(fitted: tuple[SasRecRoute, Snapshot]) -> None:
-    route, snapshot = fitted
-    found = route.recall(np.arange(24, dtype=np.int32), N_SONGS, new_only=True)
-    played = set(zip(snapshot.plays.user.tolist(), snapshot.plays.item.tolist(), strict=True))
-    pairs = set(zip(found.user.tolist(), found.item.tolist(), strict=True))
-    assert not pairs & played
-    assert len(pairs) == 24 * 30 - len(played)
+    route_laws.new_only_lists_all_that_was_not_played(*fitted, 30)
 
 
 def test_observes_a_live_sequence_without_training_anew(fitted: tuple[SasRecRoute, Snapshot]) -> None:

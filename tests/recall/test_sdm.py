@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import route_laws
 import torch
-from planted_sides import SONGS_EACH, share_of, world
+from planted_sides import N_SONGS, SONGS_EACH, share_of, world
 from small_house import house
 
 from recall.gate_diagnosis import VARIANTS, diagnose_gate, relevant_pairs, sole_hits
@@ -114,24 +115,12 @@ def test_is_a_route_that_trains(long_world: Fitted) -> None:
 
 
 def test_lists_are_ordered_and_independent_of_who_else_asks(long_world: Fitted) -> None:
-    route, _, _ = long_world
-    users = np.array([51, 3, 50, 0], np.int32)
-    found = route.recall(users, 12)
-    assert np.unique(found.user[np.sort(np.unique(found.user, return_index=True)[1])]).size == 4
-    for user in users:
-        rows = found.user == user
-        alone = route.recall(np.array([user], np.int32), 12)
-        np.testing.assert_array_equal(found.item[rows], alone.item)
-        np.testing.assert_array_equal(found.score[rows], alone.score)
-        assert (np.diff(alone.score) <= 0).all()
-    np.testing.assert_array_equal(route.score(found.user, found.item), found.score)
+    route_laws.lists_stand_alone(long_world[0], np.array([51, 3, 50, 0], np.int32), 12)
 
 
 def test_new_only_leaves_out_what_was_played(long_world: Fitted) -> None:
     route, snapshot, _ = long_world
-    found = route.recall(np.arange(52, dtype=np.int32), 100, new_only=True)
-    played = snapshot.plays.user.astype(np.int64) * 1_000 + snapshot.plays.item
-    assert not np.isin(found.user.astype(np.int64) * 1_000 + found.item, played).any()
+    route_laws.new_only_lists_all_that_was_not_played(route, snapshot, N_SONGS)
 
 
 def test_explains_by_a_song_of_the_history_or_the_profile(long_world: Fitted) -> None:
@@ -151,24 +140,13 @@ def test_saved_and_loaded_give_the_same_rows(long_world: Fitted, tmp_path: Path)
     route.save(tmp_path)
     loaded = SdmRoute.load(tmp_path, snapshot)
     users = np.arange(52, dtype=np.int32)
-    one, two = route.recall(users, 10), loaded.recall(users, 10)
-    np.testing.assert_array_equal(one.item, two.item)
-    np.testing.assert_array_equal(one.score, two.score)
+    route_laws.same_rows(route.recall(users, 10), loaded.recall(users, 10))
     assert loaded.epochs_found == 8
 
 
 @pytest.mark.parametrize("ordinal", [True, False])
 def test_same_seed_same_scores_and_other_seed_not(ordinal: bool) -> None:
-    snapshot = replace(world("long", n_users=6)[0], ordinal=ordinal)
-    users = np.arange(6, dtype=np.int32)
-
-    def scores(seed: int) -> bytes:
-        route = SdmRoute(TINY, epochs=1)
-        route.fit(replace(snapshot, seed=seed))
-        return route.recall(users, 20).score.tobytes()
-
-    assert scores(1) == scores(1)
-    assert scores(1) != scores(2)
+    route_laws.the_seed_decides(lambda: SdmRoute(TINY, epochs=1), replace(world("long", n_users=6)[0], ordinal=ordinal))
 
 
 def test_profiles_serve_whoever_has_no_history() -> None:
@@ -196,18 +174,12 @@ def test_early_stopping_finds_epochs() -> None:
 @pytest.mark.parametrize("temperature", [None, 0.1])
 def test_hardly_any_events(plays: list[tuple[int, int]], temperature: float | None) -> None:
     route = SdmRoute(replace(TINY, temperature=temperature))
-    route.fit(house(plays, n_users=3, n_songs=5, ordinal=False))
-    found = route.recall(np.arange(3, dtype=np.int32), 10)
-    assert np.bincount(found.user).tolist() == [5, 5, 5]
-    assert np.isfinite(found.score).all()
-    assert route.explain(found.user, found.item).length.min() >= 1
+    route_laws.serves_a_house_of_hardly_any_events(route, plays, ordinal=False)
     assert diagnose_gate(route, np.array([0], np.int32), np.array([1], np.int32), 2).users.size == 0
 
 
 def test_one_song() -> None:
-    route = SdmRoute(TINY)
-    route.fit(house([(0, 0), (0, 0), (1, 0)], n_users=2, n_songs=1))
-    assert route.recall(np.array([1, 0], np.int32), 5).item.tolist() == [0, 0]
+    route_laws.serves_a_house_of_one_song(SdmRoute(TINY))
 
 
 def test_the_units_of_the_short_side_are_both_there() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import route_laws
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,24 +115,12 @@ def test_is_a_route_that_trains(long_world: Fitted) -> None:
 
 
 def test_lists_are_ordered_and_independent_of_who_else_asks(long_world: Fitted) -> None:
-    route, _, _ = long_world
-    users = np.array([51, 3, 50, 0], np.int32)
-    found = route.recall(users, 12)
-    for user in users:
-        rows, single = found.user == user, route.recall(np.array([user], np.int32), 12)
-        np.testing.assert_array_equal(found.item[rows], single.item)
-        np.testing.assert_array_equal(found.score[rows], single.score)
-        assert (np.diff(single.score) <= 0).all()
-        assert len(np.unique(single.item)) == 12
-    np.testing.assert_array_equal(route.score(found.user, found.item), found.score)
+    route_laws.lists_stand_alone(long_world[0], np.array([51, 3, 50, 0], np.int32), 12)
 
 
 def test_new_only_leaves_out_what_was_played(long_world: Fitted) -> None:
     route, snapshot, _ = long_world
-    found = route.recall(np.arange(52, dtype=np.int32), N_SONGS, new_only=True)
-    played = snapshot.plays.user.astype(np.int64) * 1_000 + snapshot.plays.item
-    assert not np.isin(found.user.astype(np.int64) * 1_000 + found.item, played).any()
-    assert len(found.user) == 52 * N_SONGS - len(np.unique(played))
+    route_laws.new_only_lists_all_that_was_not_played(route, snapshot, N_SONGS)
 
 
 def test_the_long_space_explains_by_a_shared_attribute(long_world: Fitted) -> None:
@@ -181,9 +170,7 @@ def test_saved_and_loaded_give_the_same_rows(songs: str, tmp_path: Path) -> None
     route.save(tmp_path)
     loaded = TwoSpacesRoute.load(tmp_path, snapshot)
     users = np.arange(10, dtype=np.int32)
-    one, two = route.recall(users, 10), loaded.recall(users, 10)
-    np.testing.assert_array_equal(one.item, two.item)
-    np.testing.assert_array_equal(one.score, two.score)
+    route_laws.same_rows(route.recall(users, 10), loaded.recall(users, 10))
     assert loaded.epochs_found == 2
 
 
@@ -198,15 +185,7 @@ def test_observe_follows_new_history(long_world: Fitted, tmp_path: Path) -> None
 
 
 def test_same_seed_same_scores_and_other_seed_not() -> None:
-    snapshot, _ = world("long", n_users=6)
-
-    def scores(seed: int) -> bytes:
-        route = TwoSpacesRoute(TINY, epochs=1)
-        route.fit(replace(snapshot, seed=seed))
-        return route.recall(USERS[:6], 20).score.tobytes()
-
-    assert scores(1) == scores(1)
-    assert scores(1) != scores(2)
+    route_laws.the_seed_decides(lambda: TwoSpacesRoute(TINY, epochs=1), world("long", n_users=6)[0])
 
 
 def test_early_stopping_finds_epochs() -> None:
@@ -218,18 +197,11 @@ def test_early_stopping_finds_epochs() -> None:
 @pytest.mark.parametrize("plays", [[], [(0, 2)], [(0, 2), (1, 1)]])
 @pytest.mark.parametrize("quota", [0.0, 0.5, 1.0])
 def test_hardly_any_events(plays: list[tuple[int, int]], quota: float) -> None:
-    route = TwoSpacesRoute(replace(TINY, long_quota=quota))
-    route.fit(house(plays, n_users=3, n_songs=5, ordinal=False))
-    found = route.recall(np.arange(3, dtype=np.int32), 10)
-    assert np.bincount(found.user).tolist() == [5, 5, 5]
-    assert np.isfinite(found.score).all()
-    assert route.explain(found.user, found.item).length.min() >= 1
+    route_laws.serves_a_house_of_hardly_any_events(TwoSpacesRoute(replace(TINY, long_quota=quota)), plays, ordinal=False)
 
 
 def test_one_song() -> None:
-    route = TwoSpacesRoute(TINY)
-    route.fit(house([(0, 0), (0, 0), (1, 0)], n_users=2, n_songs=1))
-    assert route.recall(np.array([1, 0], np.int32), 5).item.tolist() == [0, 0]
+    route_laws.serves_a_house_of_one_song(TwoSpacesRoute(TINY))
 
 
 def drawn_sides(seed: int, n_users: int, n_songs: int, quota: list[float]) -> tuple[Side, Side]:
