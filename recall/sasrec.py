@@ -100,6 +100,7 @@ class SasRecRoute:
         self._place[self.songs] = np.arange(len(self.songs))
         self._users = UserTables(snapshot.catalogue.n_users, (self.settings.dim, 1), self._vectors_of, USERS_AT_ONCE)
         self._played = played_songs(snapshot)
+        self._unit: Vectors | None = None
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs likeliest to come next, of those that training has met."""
@@ -171,6 +172,8 @@ class SasRecRoute:
         return row[place >= 0], place[place >= 0]
 
     def _unit_table(self) -> Vectors:
-        """`[n, dim]` vectors of the listed songs, each of length 1."""
-        table = self._index.vectors
-        return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), np.float32)
+        """`[n, dim]` vectors of the listed songs, each of length 1; found when first asked for."""
+        if self._unit is None:
+            table = self._index.vectors
+            self._unit = np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), np.float32)
+        return self._unit

@@ -92,6 +92,7 @@ class SdmRoute:
         self._sittings = Sittings.of(snapshot, self.settings)
         self._profile = self._schema.encode(snapshot.catalogue.users)
         self._index = VectorIndex(self._item_table())
+        self._unit: Vectors | None = None
         self._played = played_songs(snapshot)
         dims = (self.settings.dim,) * 3
         self._mixed = UserTables(snapshot.catalogue.n_users, dims, lambda users: self._sides_in(self._sittings, users))
@@ -110,8 +111,9 @@ class SdmRoute:
         """The song of either side whose item vector is nearest to the item's; without a history the profile."""
         sequences, s = self._sittings.sequences, self.settings
         start, end = sequences.offsets[users], sequences.offsets[users.astype(np.int64) + 1]
-        table = np.asarray(functional.normalize(torch.from_numpy(self._index.vectors), dim=-1).numpy())
-        evidence = nearest_song(table, sequences.item, start, end, items.astype(np.int64), s.short_length)
+        if self._unit is None:
+            self._unit = np.asarray(functional.normalize(torch.from_numpy(self._index.vectors), dim=-1).numpy())
+        evidence = nearest_song(self._unit, sequences.item, start, end, items.astype(np.int64), s.short_length)
         return song_paths(evidence, items)
 
     def vectors(self, users: npt.NDArray[np.integer]) -> Vectors:
