@@ -21,7 +21,7 @@ from kg_recall.evaluation.report import GraphState, Report, Stage
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
 from kg_recall.evaluation.tally import DEPTH, Tally, Truth
 from kg_recall.listening import is_played, pair_code
-from kg_recall.moments import Moments, some_of
+from kg_recall.moments import Moments, Window, some_of
 from kg_recall.training import load
 from ranking.examples import exposure_examples
 from recall.candidate_table import CandidateTable
@@ -62,7 +62,7 @@ def evaluate(context: Context, folder: Path) -> None:
             advance(len(chunk))
     tally.report(report)
     if context.settings.evaluate.split == "random":
-        _judge_pairs(cascade, moments, report)
+        _judge_pairs(cascade, moments, window, report)
     _judge_exposures(cascade, moments, report)
     report.write(folder)
     draw(report, folder / "figures")
@@ -177,10 +177,10 @@ def _judge_exposures(cascade: Cascade, moments: Moments, report: Report) -> None
         report.add_value("ranked", name, "true", "all", "auc", None, auc(examples.label, score), len(examples))
 
 
-def _judge_pairs(cascade: Cascade, moments: Moments, report: Report) -> None:
+def _judge_pairs(cascade: Cascade, moments: Moments, window: Window, report: Report) -> None:
     """AUC of every stage on the test pairs against as many pairs that never were, among songs with facts (KGCN's protocol)."""
-    user, item, label = kgcn_pairs(cascade, moments)
-    check_leaks([no_test_song_among_negatives(user, item, label, moments.window(TEST))])
+    user, item, label = kgcn_pairs(cascade, moments, window)
+    check_leaks([no_test_song_among_negatives(user, item, label, window)])
     assert cascade.ranker is not None
     names: list[tuple[Stage, str]] = [("route", name) for name in cascade.routes] + [("merged", "learned"), ("ranked", "din")]
     scores = np.empty((len(user), len(names)), dtype=np.float32)
@@ -193,12 +193,16 @@ def _judge_pairs(cascade: Cascade, moments: Moments, report: Report) -> None:
         report.add_value(stage, name, "true", "all", "pair_auc", None, auc(label, scores[:, column]), len(label))
 
 
-def kgcn_pairs(cascade: Cascade, moments: Moments) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Test pairs of songs with facts, and for each user as many songs with facts that the user never played: user, item, label `[n]`.
+def kgcn_pairs(
+    cascade: Cascade, moments: Moments, window: Window
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Pairs of the test `window` of songs with facts, and for each user as many songs with facts that the user never played.
+
+    Columns user, item, label `[n]`.
 
     The protocol of KGCN (Wang et al., WWW 2019): AUC over positives of the test part and uniformly drawn negatives.
     """
-    window, n_songs = moments.window(TEST), cascade.snapshot.catalogue.n_songs
+    n_songs = cascade.snapshot.catalogue.n_songs
     linked = np.flatnonzero(np.diff(cascade.snapshot.projection.indptr[: n_songs + 1]) > 0).astype(np.int32)
     of_linked = np.isin(window.item, linked)
     user, item = window.user[of_linked], window.item[of_linked]

@@ -148,7 +148,7 @@ def built(moments: Moments, kind: SplitKind, ranker: Logistic | None = None) -> 
         truth=truth,
         lists=lists,
         new_lists=new_lists,
-        pairs=kgcn_pairs(cascade, moments),
+        pairs=kgcn_pairs(cascade, moments, moments.window(TEST)),
         sessions=Sessions.of(moments.events, SessionRules(), N_USERS, part=moments.split.part),
         past=as_of(moments.lake, gate.moment_after(moments, VALID)),
     )

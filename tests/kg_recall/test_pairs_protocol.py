@@ -19,8 +19,8 @@ def protocol(plays: list[tuple[int, int]], n_linked: int, extra_item: int | None
     events: Events = snapshot.events
     if extra_item is not None:
         events = Events(**{**vars(events), "item": np.where(np.arange(len(events)) == 1, extra_item, events.item).astype(np.int32)})
-    moments = SimpleNamespace(window=lambda part: Window(test[:, 0], test[:, 1]), events=events, seed=3)
-    user, item, label = kgcn_pairs(SimpleNamespace(snapshot=snapshot), moments)  # type: ignore[arg-type]
+    moments, window = SimpleNamespace(events=events, seed=3), Window(test[:, 0], test[:, 1])
+    user, item, label = kgcn_pairs(SimpleNamespace(snapshot=snapshot), moments, window)  # type: ignore[arg-type]
     return user, item, label.astype(bool), {(int(a), int(b)) for a, b in test if b < n_linked}
 
 
