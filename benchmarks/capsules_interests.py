@@ -20,8 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -34,8 +32,9 @@ import numpy.typing as npt
 import polars as pl
 import torch
 from scipy.cluster.hierarchy import fcluster, linkage
+from simulated_service import bring_to, simulated, with_vectors
 
-from embeddings.knowledge import KnowledgeEmbeddings
+from etl.simulation.settings import SimulationSettings
 from kg_recall.context import Context
 from kg_recall.evaluation.bootstrap import interval, paired_difference
 from kg_recall.evaluation.metrics import Judged
@@ -70,24 +69,14 @@ class World:
 
     def __init__(self, folder: Path, seed: int, songs: int, users: int, days: int) -> None:
         self.folder = folder
-        if not (folder / "kg-recall.toml").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            size = ["--songs", str(songs), "--users", str(users), "--days", str(days), "--seed", str(seed)]
-            self._command("simulate", *size, "--out", "sqlite:///music.db", "--truth", "truth.parquet")
-        for step in ("etl", "graph", "embed"):
-            self._command(step)
-        context = Context.open(folder / "kg-recall.toml", quiet=True)
-        self.moments, self.seed = Moments.of(context), seed
-        self._knowledge = KnowledgeEmbeddings.load(context.workspace.path("models", "embeddings"))
+        self._context = Context.open(simulated(folder, SimulationSettings(songs, users, days, seed), "truth.parquet"), quiet=True)
+        bring_to(self._context, "etl", "graph", "embed")
+        self.moments, self.seed = Moments.of(self._context), seed
         self.planted = planted_interests(folder, self.after(VALID))
 
     def after(self, part: int) -> Snapshot:
         """The snapshot where `part` ends, with its embeddings."""
-        snapshot = self.moments.after(part)
-        return replace(snapshot, vectors=self._knowledge.aligned(snapshot.projection), seed=self.seed)
-
-    def _command(self, *words: str) -> None:
-        subprocess.run([sys.executable, "-m", "kg_recall", *words, "--quiet"], cwd=self.folder, check=True)
+        return replace(with_vectors(self._context, self.moments.after(part)), seed=self.seed)
 
 
 def planted_interests(folder: Path, snapshot: Snapshot) -> Ints:

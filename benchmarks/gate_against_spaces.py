@@ -31,17 +31,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
+from simulated_service import bring_to, simulated
 
 from etl.session_rules import SessionRules
 from etl.sessions import Sessions
-from etl.simulation.service import run_simulation
 from etl.simulation.settings import SimulationSettings
 from kg_recall.context import Context
 from kg_recall.evaluation.bootstrap import Interval, interval, paired_difference
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
 from kg_recall.moments import Moments
-from kg_recall.runner import run_steps
-from kg_recall.steps import STEP
 from recall.gate_diagnosis import diagnose_gate, recall_per_user, relevant_pairs, sole_hits
 from recall.histories import played_songs
 from recall.sdm import SdmRoute, SdmSettings
@@ -172,20 +170,10 @@ def diagnosis(route: Route, user: npt.NDArray[np.int32], item: npt.NDArray[np.in
     return {"only_long": sole.share}
 
 
-def simulated(preset: str, seed: int, folder: Path, songs: int, users: int, days: int) -> Path:
-    """The config of a simulated service, made once."""
-    config = folder / "kg-recall.toml"
-    if not config.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        run_simulation(SimulationSettings(songs, users, days, seed, preset), f"sqlite:///{folder / 'music.db'}")
-    return config
-
-
 def moments_of(config: Path) -> Moments:
     """The moments of a source, its lake and graph made if they are not."""
     context = Context.open(config, quiet=True)
-    for outcome in run_steps(context, (STEP["etl"], STEP["graph"])):
-        print(config.parent.name, outcome.step, outcome.did, flush=True)
+    bring_to(context, "etl", "graph")
     return Moments.of(context)
 
 
@@ -301,7 +289,8 @@ def main() -> None:
         for seed in args.seeds:
             for preset in args.presets:
                 name = f"{preset}-{seed}"
-                run_cell(args, name, seed, simulated(preset, seed, args.work / name, args.songs, args.users, args.days))
+                size = SimulationSettings(args.songs, args.users, args.days, seed, preset)
+                run_cell(args, name, seed, simulated(args.work / name, size))
     RESULT.write_text(table(args.work), encoding="utf-8")
 
 

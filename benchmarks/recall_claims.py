@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +18,10 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from simulated_service import bring_to, simulated, with_vectors
 
-from embeddings.knowledge import KnowledgeEmbeddings
 from etl.behaviours import POSITIVE
 from etl.lake import Lake
-from etl.simulation.service import run_simulation
 from etl.simulation.settings import SimulationSettings
 from kg_recall.cascade import RankedLists
 from kg_recall.context import Context
@@ -84,29 +81,13 @@ CLAIMS: Final = {
 }
 
 
-def workspace(folder: Path, preset: str, seed: int, size: SimulationSettings) -> Context:
-    """The context of a simulated service with lake, graph and embeddings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "music.db").is_file():
-        run_simulation(replace(size, preset=preset, seed=seed), f"sqlite:///{folder / 'music.db'}")
-    for step in ("etl", "graph", "embed"):
-        subprocess.run([sys.executable, "-m", "kg_recall", step, "--quiet"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return Context.open(folder / "kg-recall.toml", quiet=True)
+class Unflagged(Context):
+    """A context that learns from the events of robots too: what the cap is for."""
 
-
-def moments_of(context: Context, with_flagged: bool) -> Moments:
-    """Moments of the workspace; with the flagged events where the claim is about them."""
-    if with_flagged:
-        lake: Lake = context.lake()
-        context._read["etl"] = (context.require("etl").content, replace(lake, flag=np.zeros_like(lake.flag)))
-    return Moments.of(context)
-
-
-def snapshots(context: Context, moments: Moments) -> tuple[Snapshot, Snapshot]:
-    """What is known at the end of train, and at the start of the test part."""
-    knowledge = KnowledgeEmbeddings.load(context.workspace.path("models", "embeddings"))
-    parts = (moments.after(TRAIN), moments.after(VALID))
-    return tuple(replace(part, vectors=knowledge.aligned(part.projection)) for part in parts)  # type: ignore[return-value]
+    def lake(self) -> Lake:
+        """The lake with no event flagged."""
+        lake = super().lake()
+        return replace(lake, flag=np.zeros_like(lake.flag))
 
 
 def without_past(snapshot: Snapshot, share: float, seed: int) -> Snapshot:
@@ -166,9 +147,12 @@ def run_claim(name: str, claim: Claim, seeds: list[int], size: SimulationSetting
         cells = [work / "cells" / f"{name}-{side}-{seed}.json" for side in ("first", "second")]
         if all(cell.is_file() for cell in cells):
             continue
-        context = workspace(work / f"{claim.preset}-{seed}", claim.preset, seed, size)
-        moments = moments_of(context, claim.with_flagged)
-        before, now = (without_past(part, claim.hidden_share, seed) for part in snapshots(context, moments))
+        config = simulated(work / f"{claim.preset}-{seed}", replace(size, preset=claim.preset, seed=seed))
+        context = (Unflagged if claim.with_flagged else Context).open(config, quiet=True)
+        bring_to(context, "etl", "graph", "embed")
+        moments = Moments.of(context)
+        parts = (with_vectors(context, moments.after(part)) for part in (TRAIN, VALID))
+        before, now = (without_past(part, claim.hidden_share, seed) for part in parts)
         robots = context.lake().robots
         real = np.ones(now.catalogue.n_users, dtype=bool)
         if claim.with_flagged and robots.height:
