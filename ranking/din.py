@@ -2,211 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
-import torch
-from torch import Tensor, nn
 
-from embeddings.song_encoder import SongEncoder
-from embeddings.training import ProgressCallback, TrainingSettings, generator
-from embeddings.training import train as train_network
-from etl.errors import UserError
-from ranking.auc import gauc, log_loss
-from ranking.din_inputs import DinInputs, ExampleColumns
-from ranking.din_network import DinBatch, DinNetwork, DinSettings
-from ranking.examples import examples_at_now
+from ranking.deep_ranker import DeepRanker
+from ranking.din_inputs import DinInputs
+from ranking.din_network import DinNetwork, DinSettings
 from ranking.facets import FacetVocabulary
-from ranking.features import Features, FeatureSchema
-from ranking.ranker import Examples
+from ranking.features import Features
+from ranking.song_network import DeepSettings
 from recall.snapshot import Snapshot
 
-SCORED_AT_ONCE = 512
-"""Examples in one pass of scoring: with their histories they stay in the processor's cache."""
 
-
-class Din:
+class Din(DeepRanker):
     """Ranks by a network that weighs each song of the listener's history by what it says about the target song."""
 
     name: ClassVar[str] = "din"
+    settings_kind: ClassVar[type[DeepSettings]] = DinSettings
+    settings: DinSettings
 
-    def __init__(self, encoder: SongEncoder | None = None, settings: DinSettings | None = None, seed: int = 0) -> None:
-        """`encoder` gives the songs' vectors and is not changed; without one a song is only its own id and facets."""
-        self.encoder = encoder
-        self.settings = settings or DinSettings()
-        self.seed = seed
-        self.epochs_found = 0
-        self._schema: FeatureSchema
-        self._vocabulary: FacetVocabulary
-        self._network: DinNetwork
-        self._snapshot: Snapshot
-        self._inputs: DinInputs
-        self._songs: Tensor
+    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> DinNetwork:
+        return DinNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)
 
-    def fit(
-        self,
-        snapshot: Snapshot,
-        train: Examples,
-        valid: Examples,
-        *,
-        epochs: int | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> None:
-        """Learn from `train`, stop early on `valid`, or after `epochs` where given; then observe `snapshot`.
-
-        Raises:
-            UserError: there are no examples of both kinds to learn from, or none to stop on.
-        """
-        _check(train, valid, epochs)
-        self._schema, features = FeatureSchema.fit(snapshot, train)
-        self._vocabulary = FacetVocabulary.of(snapshot.projection, _known_songs(snapshot, train))
-        inputs = self._inputs_on(snapshot, features)
-        self._network = self._new_network(inputs.given.shape[1])
-        learn, held_out = inputs.columns(train), inputs.columns(valid)
-        occurrences = inputs.occurrences(learn)
-        result = train_network(
-            self._network,
-            lambda epoch: _Batches(inputs, learn, self.settings.batch_size, generator(self.seed, epoch)),
-            lambda batch: self._loss(batch, occurrences),
-            seed=self.seed,
-            settings=TrainingSettings(
-                max_epochs=self.settings.max_epochs, patience=self.settings.patience, learning_rate=self.settings.learning_rate
-            ),
-            epochs=epochs,
-            validate=lambda: self._metric(inputs, held_out, valid),
-            progress=progress,
-        )
-        self.epochs_found = result.epochs_found
-        self._observe(snapshot, inputs)
-
-    def observe(self, snapshot: Snapshot) -> None:
-        """Take the snapshot's events and facts as what is known now; learned parameters stay.
-
-        Raises:
-            ValueError: the encoder belongs to another catalogue; set `encoder` to the one of this snapshot first.
-        """
-        self._observe(snapshot, self._inputs_on(snapshot, Features(self._schema, snapshot)))
-
-    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], scene: int = -1) -> npt.NDArray[np.float32]:
-        """Logit of each pair `[n]` at the snapshot's `now`, in the given scene."""
-        return self.score_examples(examples_at_now(self._snapshot, users, items, scene=scene))
-
-    def score_examples(self, examples: Examples) -> npt.NDArray[np.float32]:
-        """Logit of each example `[n]` as of its own moment; positions refer to the observed snapshot's events."""
-        return _logits(self._network, self._inputs, self._songs, self._inputs.columns(examples))
-
-    def save(self, folder: Path) -> None:
-        """Write parameters, schema, vocabulary and settings into `folder`; the encoder is saved by its owner."""
-        self._schema.save(folder / "schema.json")
-        pl.DataFrame({"key": self._vocabulary.keys}).write_parquet(folder / "vocabulary.parquet")
-        head = {"settings": asdict(self.settings), "seed": self.seed, "epochs_found": self.epochs_found, "given": self._given_dim}
-        (folder / "din.json").write_text(json.dumps(head), encoding="utf-8")
-        torch.save(self._network.state_dict(), folder / "network.pt")
-
-    @classmethod
-    def load(cls, folder: Path, snapshot: Snapshot, encoder: SongEncoder | None = None) -> Self:
-        """The ranker saved in `folder`, having observed `snapshot`; `encoder` is the one it was trained on.
-
-        Raises:
-            ValueError: the encoder is missing, or not as wide as the one it was trained on.
-        """
-        head = json.loads((folder / "din.json").read_text(encoding="utf-8"))
-        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in head["settings"].items()}
-        ranker = cls(encoder, DinSettings(**plain), head["seed"])
-        if ranker._given_dim != head["given"]:
-            raise ValueError(f"din was trained on song vectors of width {head['given']}, the encoder given has {ranker._given_dim}")
-        ranker.epochs_found = head["epochs_found"]
-        ranker._schema = FeatureSchema.load(folder / "schema.json")
-        ranker._vocabulary = FacetVocabulary(pl.read_parquet(folder / "vocabulary.parquet")["key"])
-        ranker._network = ranker._new_network(head["given"])
-        ranker._network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
-        ranker._network.eval()
-        ranker.observe(snapshot)
-        return ranker
-
-    @property
-    def _given_dim(self) -> int:
-        return self.encoder.dim if self.encoder is not None else 0
-
-    def _new_network(self, given_dim: int) -> DinNetwork:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            schema = self._schema
-            return DinNetwork(given_dim, self._vocabulary.size, schema.code_sizes, len(schema.numeric_names), self.settings)
-
-    def _inputs_on(self, snapshot: Snapshot, features: Features) -> DinInputs:
-        n_songs = snapshot.catalogue.n_songs
-        given = np.zeros((n_songs, 0), np.float32) if self.encoder is None else self.encoder.table().numpy()
-        if len(given) != n_songs:
-            raise ValueError(
-                f"the song encoder knows {len(given)} songs, the snapshot has {n_songs}: set `encoder` to the snapshot's first"
-            )
-        return DinInputs.of(features, self._vocabulary, snapshot, given, self.settings.history)
-
-    def _observe(self, snapshot: Snapshot, inputs: DinInputs) -> None:
-        self._snapshot, self._inputs = snapshot, inputs
-        self._songs = _song_vectors(self._network, inputs)
-
-    def _loss(self, batch: DinBatch, occurrences: Tensor) -> Tensor:
-        cross_entropy = nn.functional.binary_cross_entropy_with_logits(self._network(batch), batch.label)
-        return cross_entropy + self.settings.id_l2 * self._network.id_penalty(batch.facets, occurrences)
-
-    def _metric(self, inputs: DinInputs, held_out: ExampleColumns, valid: Examples) -> float:
-        logits = _logits(self._network, inputs, _song_vectors(self._network, inputs), held_out)
-        if self.settings.stop_on == "gauc":
-            return gauc(valid.user, valid.label, logits)
-        return -log_loss(valid.label, logits)
-
-
-class _Batches:
-    """The examples once, shuffled, in batches that are made as they are asked for."""
-
-    def __init__(self, inputs: DinInputs, columns: ExampleColumns, size: int, rng: np.random.Generator) -> None:
-        self._inputs, self._columns, self._size = inputs, columns, size
-        self._order = rng.permutation(len(columns.item))
-
-    def __len__(self) -> int:
-        return -(-len(self._order) // self._size)
-
-    def __iter__(self) -> Iterator[DinBatch]:
-        for start in range(0, len(self._order), self._size):
-            yield self._inputs.with_songs(self._columns.take(self._order[start : start + self._size]))
-
-
-@torch.inference_mode()
-def _song_vectors(network: DinNetwork, inputs: DinInputs, chunk: int = 65_536) -> Tensor:
-    """`[n_songs, width]` vectors of every song."""
-    parts = [network.songs(*inputs.songs(slice(start, start + chunk))) for start in range(0, inputs.n_songs, chunk)]
-    return torch.cat(parts) if parts else torch.zeros(0, network.facet.embedding_dim)
-
-
-@torch.inference_mode()
-def _logits(network: DinNetwork, inputs: DinInputs, songs: Tensor, columns: ExampleColumns) -> npt.NDArray[np.float32]:
-    """Logits `[n]`, a cache-sized part at a time."""
-    logits = np.empty(len(columns.item), dtype=np.float32)
-    for start in range(0, len(logits), SCORED_AT_ONCE):
-        batch, distinct = inputs.batch(columns.take(slice(start, start + SCORED_AT_ONCE)))
-        logits[start : start + SCORED_AT_ONCE] = network.logits(songs[torch.from_numpy(distinct)], batch).numpy()
-    return logits
-
-
-def _known_songs(snapshot: Snapshot, examples: Examples) -> npt.NDArray[np.int64]:
-    """Songs that training can say something of by themselves: those of the examples and of listeners' histories."""
-    return np.union1d(examples.item, snapshot.positives.item).astype(np.int64)
-
-
-def _check(train: Examples, valid: Examples, epochs: int | None) -> None:
-    positives = int(train.label.sum())
-    if positives == 0 or positives == len(train):
-        raise UserError(
-            f"ranking: {len(train)} training examples with {positives} positives, both kinds are needed: "
-            "add exposures with clicks or plays, or widen [evaluate] valid_share"
-        )
-    if epochs is None and not len(valid):
-        raise UserError("ranking: no validation examples to stop training on: widen [evaluate] valid_share")
+    def _inputs_of(self, snapshot: Snapshot, features: Features, vocabulary: FacetVocabulary, given: npt.NDArray[np.float32]) -> DinInputs:
+        return DinInputs.of(features, vocabulary, snapshot, given, self.settings.history)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ranking.activation_unit import ActivationUnit, Dice, attend
-from ranking.din_network import Bag, DinBatch, DinNetwork, DinSettings
+from ranking.din_network import DinBatch, DinNetwork, DinSettings
+from ranking.song_network import Bag
 
 WIDTH = 6
 

@@ -49,7 +49,7 @@ def test_serving_scores_are_example_scores_at_now_in_any_grouping(fitted: Din, h
     items = np.tile(np.arange(N_SONGS, dtype=np.int32), 5)
     at_now = fitted.score_examples(examples_at_now(house, users, items, scene=0))
     assert np.array_equal(fitted.score(users, items, scene=0), at_now)
-    monkeypatch.setattr("ranking.din.SCORED_AT_ONCE", 7)
+    monkeypatch.setattr("ranking.deep_ranker.SCORED_AT_ONCE", 7)
     np.testing.assert_allclose(fitted.score(users, items, scene=0), at_now, atol=1e-4)
     one = users == 3
     np.testing.assert_allclose(fitted.score(users[one], items[one], scene=0), at_now[one], atol=1e-4)
