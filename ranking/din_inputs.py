@@ -107,4 +107,4 @@ def in_histories(
 ) -> npt.NDArray[np.float64]:
     """`[n_songs]` how often each song stands in the rows `start:end` of all examples together."""
     covers = np.bincount(start, minlength=len(histories) + 1) - np.bincount(end, minlength=len(histories) + 1)
-    return np.bincount(histories.item, weights=np.cumsum(covers)[:-1].astype(np.float64), minlength=n_songs)
+    return np.asarray(np.bincount(histories.item, weights=np.cumsum(covers)[:-1], minlength=n_songs), dtype=np.float64)
