@@ -14,6 +14,7 @@ import polars as pl
 from recall.candidate_table import CandidateTable
 from recall.merge_features import MergeFeatures
 from recall.snapshot import Snapshot
+from recall.tree_kernel import TreeKernel
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,6 @@ class LearnedMerge:
     def __init__(self, settings: MergeSettings = MergeSettings(), seed: int = 0) -> None:
         self.settings = settings
         self.seed = seed
-        self._trees: lgb.Booster
         self._features: MergeFeatures | None = None
 
     def fit(self, table: CandidateTable, labels: npt.NDArray[np.bool_], snapshot: Snapshot) -> None:
@@ -95,13 +95,24 @@ class LearnedMerge:
         # What is counted over all of a snapshot's plays serves every chunk of users.
         if self._features is None or self._features.snapshot is not snapshot:
             self._features = MergeFeatures(snapshot)
-        matrix = self._features.matrix(table)
+        columns = self._features.columns(table)
         given, learned = _plain(self._features.names(table.routes, table.parts)), self._trees.feature_name()
         if given != learned:
             # Chains come and go with the relations of the graph: what the trees do not know is left out, what is gone is unknown.
-            column = [given.index(name) if name in given else -1 for name in learned]
-            matrix = np.where(np.array(column) < 0, np.float32(np.nan), matrix[:, column])
-        return np.asarray(self._trees.predict(matrix), dtype=np.float32)
+            row = np.array([given.index(name) if name in given else -1 for name in learned])
+            columns = np.where(row[:, None] < 0, np.float32(np.nan), columns[row])
+        score = self._trees.predict(columns.T) if self._kernel is None else self._kernel.score(columns)
+        return np.asarray(score, dtype=np.float32)
+
+    @property
+    def _trees(self) -> lgb.Booster:
+        return self._booster
+
+    @_trees.setter
+    def _trees(self, trees: lgb.Booster) -> None:
+        self._booster = trees
+        # Trees of more leaves than the kernel's masks hold are left to LightGBM: the same scores, more slowly.
+        self._kernel = TreeKernel.of(trees)
 
     def importance(self) -> pl.DataFrame:
         """`feature, gain` (share of the loss that splits on it removed), largest first."""

@@ -39,10 +39,14 @@ class MergeFeatures:
         of_parts = [f"{part} {what}" for part in parts for what in ("part", "part of best")]
         return [*of_routes, "routes", "popularity", "trend", "release age", *PLACES, "activity", "repeat share", *of_pair, *of_parts]
 
-    def matrix(self, table: CandidateTable) -> Floats:
-        """Columns of each candidate, `[n, n_features]`; NaN where unknown."""
+    def columns(self, table: CandidateTable) -> Floats:
+        """What is known of each candidate, `[n_features, n]`; NaN where unknown."""
         columns = [*self._of_routes(table), *self._of_song(table.item), *self._of_user(table.user), *self._of_pair(table.user, table.item)]
-        return np.column_stack([column.astype(np.float32) for column in [*columns, *self._of_parts(table)]])
+        return np.stack([*columns, *self._of_parts(table)], dtype=np.float32, casting="same_kind")
+
+    def matrix(self, table: CandidateTable) -> Floats:
+        """The same as `[n, n_features]`."""
+        return self.columns(table).T
 
     def _of_parts(self, table: CandidateTable) -> list[npt.NDArray[np.floating]]:
         if table.part is None or not len(table):
