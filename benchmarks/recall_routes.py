@@ -4,8 +4,8 @@
     python benchmarks/recall_routes.py --case xiami --data DIR
 
 A case is a preset of the simulated service or a public data set. Each is brought to `train` with the named routes on, then judged on its
-test part by full ranking: every route, reciprocal rank and learned merge of all routes, of those that are on by default, and of all but one
-at a time. A merge of fewer routes is trained anew on what those list, so that the others can take over.
+test part by full ranking: every route, reciprocal rank and learned merge of all routes, of a base set (those that are on by default), of
+this without each of its routes and with each other. Every merge is trained anew on what its routes list: the others can take over.
 A cell (case and seed) that has been measured is kept in the work folder; `--page` only writes the page of what is there.
 """
 
@@ -68,7 +68,7 @@ class Cell:
     sizes: str
 
 
-def config_of(case: str, seed: int, size: SimulationSettings, data: Path, work: Path, routes: Iterable[str]) -> Path:
+def config_of(case: str, seed: int, size: SimulationSettings, width: int, data: Path, work: Path, routes: Iterable[str]) -> Path:
     """The config of a case: its source is made where there is none, and the named routes are on."""
     folder = work / f"{case}-{seed}"
     config = folder / CONFIG_NAME
@@ -80,7 +80,9 @@ def config_of(case: str, seed: int, size: SimulationSettings, data: Path, work: 
             simulated(folder, replace(size, preset=case, seed=seed))
         names = RoutesSettings.model_fields
         lines = [f"{name} = {'true' if name in set(routes) else 'false'}" for name in names]
-        config.write_text(f"{config.read_text()}\n[routes]\n" + "\n".join(lines) + "\n")
+        # A small catalogue would be listed whole.
+        cascade = "" if case in REAL else f"\n[cascade]\nroute_k = {width}\nnew_k = {width}\n"
+        config.write_text(f"{config.read_text()}\n[routes]\n" + "\n".join(lines) + "\n" + cascade)
     return config
 
 
@@ -92,13 +94,12 @@ def only(table: CandidateTable, names: Iterable[str]) -> CandidateTable:
     return kept.take(np.asarray((rank > 0).any(axis=1)))
 
 
-def sets_of(routes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The sets of routes that are merged, by name: all, the default ones, and all but each."""
-    default = tuple(name for name in routes if name in RoutesSettings().on)
-    sets = {"all": routes, "default": default} | {f"without {name}": tuple(rest for rest in routes if rest != name) for name in routes}
-    added = {f"default and {name}": (*default, name) for name in routes if name not in default}
-    taken = {f"default without {name}": tuple(rest for rest in default if rest != name) for name in default}
-    return sets | (added | taken if default != routes else {})
+def sets_of(routes: tuple[str, ...], base: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The sets of routes that are merged, by name: all, the base set, and this with each other route and without each of its own."""
+    own = tuple(name for name in routes if name in set(base))
+    taken = {f"without {name}": tuple(rest for rest in own if rest != name) for name in own}
+    added = {f"and {name}": (*own, name) for name in routes if name not in own}
+    return {"all": routes, "base": own} | taken | added
 
 
 def learned(context: Context, moments: Moments, sets: Mapping[str, tuple[str, ...]]) -> dict[str, LearnedMerge]:
@@ -130,12 +131,12 @@ def route_lists(cascade: Cascade, name: str, users: npt.NDArray[np.int32]) -> It
         yield lists.take(cascade.allowed(lists.user, lists.item))
 
 
-def measure(context: Context) -> Cell:
+def measure(context: Context, base: Iterable[str]) -> Cell:
     """Judge routes and merges of a trained workspace."""
     clock = time.perf_counter()
     moments = Moments.of(context)
     head = json.loads(context.workspace.path("models", "evaluated", "cascade.json").read_text())
-    sets = sets_of(tuple(head["routes"]))
+    sets = sets_of(tuple(head["routes"]), base)
     merges = learned(context, moments, sets)
     spent = {"merges": time.perf_counter() - clock}
     cascade = load(context, context.workspace.path("models", "evaluated"), moments, VALID)
@@ -150,10 +151,10 @@ def measure(context: Context) -> Cell:
         for name, routes in sets.items():
             part = only(table, routes)
             score = merges[name].score(part, cascade.snapshot)
-            tally.add("merged", "learned" if name == "all" else f"learned, {name}", users, *lists_of(cascade, part, score))
+            tally.add("merged", "learned" if name == "base" else f"learned, {name}", users, *lists_of(cascade, part, score))
             if name == "all":
                 tally.add_candidates(users, part, RankedLists.of(part.user, part.item, score))
-            if name in ("all", "default"):
+            if name in ("all", "base"):
                 tally.add("merged", f"reciprocal rank, {name}", users, *lists_of(cascade, part, reciprocal_rank(part)))
     catalogue = moments.lake.catalogue
     sizes = f"{catalogue.n_songs:,} songs, {catalogue.n_users:,} listeners, {len(moments.events):,} events"
@@ -192,16 +193,13 @@ def section(case: str, cells: list[Cell], seeds: list[int]) -> Iterator[str]:
     for stage, name in dict.fromkeys(key[:2] for key in rows):
         shown = [rows.get((stage, name, part, metric, k)) for metric, part, k in columns]
         alone = rows.get((stage, name, "new", "only_found", None))
-        if not name.startswith(("learned, without", "learned, default ")) and any(shown):
+        if not name.startswith(("learned, without ", "learned, and ")) and any(shown):
             yield f"| {stage} | {name} | " + " | ".join(map(_value, shown)) + f" | {'' if alone is None else f'{alone[0]:.3f}'} |"
     for part in ("all", "new"):
         ceiling, deep = rows[("merged", "candidates", part, "recall", None)], rows[("merged", "learned", part, "recall", 1000)]
         yield f"\nOf the {part} test songs the candidates hold {_value(ceiling)}, the merge's best 1,000 {_value(deep)}."
-    yield from ("", "What the merge of all routes gains by each, learned anew without it; listener by listener.", "")
+    yield from ("", "What the merge of the base set loses without each of its routes, and gains with each other; listener by listener.", "")
     yield from _differences(rows)
-    if ("merged", "learned, default", "all", "recall", 20) in rows:
-        yield from ("", "What the default merge loses without, and gains with, each route (difference of means).", "")
-        yield from _beside_default(rows)
     yield ""
 
 
@@ -210,23 +208,13 @@ def _value(found: tuple[float, float, float] | None) -> str:
 
 
 def _differences(rows: Rows) -> Iterator[str]:
-    yield "| route | " + " | ".join(f"{part} {metric}@{k}" for metric, part, k in HEAD) + " |"
-    yield "|---" * (len(HEAD) + 1) + "|"
-    start = "learned, without "
-    for name in dict.fromkeys(key[1] for key in rows if key[1].startswith(start)):
-        shown = [rows.get(("merged", name, part, f"{metric}_lost", k)) for metric, part, k in HEAD]
-        spans = ("" if found is None else f"{found[0]:+.4f} [{found[1]:+.4f}, {found[2]:+.4f}]" for found in shown)
-        yield f"| {name.removeprefix(start)} | " + " | ".join(spans) + " |"
-
-
-def _beside_default(rows: Rows) -> Iterator[str]:
-    yield "| set | " + " | ".join(f"{part} {metric}@{k}" for metric, part, k in HEAD) + " |"
-    yield "|---" * (len(HEAD) + 1) + "|"
-    base = [rows[("merged", "learned, default", part, metric, k)][0] for metric, part, k in HEAD]
-    for name in dict.fromkeys(key[1] for key in rows if key[1].startswith("learned, default ")):
-        shown = [rows[("merged", name, part, metric, k)][0] for metric, part, k in HEAD]
-        gains = (f"{new - old:+.4f}" for new, old in zip(shown, base, strict=True))
-        yield f"| {name.removeprefix('learned, ')} | " + " | ".join(gains) + " |"
+    yield "| route | | " + " | ".join(f"{part} {metric}@{k}" for metric, part, k in HEAD) + " |"
+    yield "|---" * (len(HEAD) + 2) + "|"
+    for start, does, sign in (("learned, without ", "its loss", 1), ("learned, and ", "its gain", -1), ("learned, all", "gain of all", -1)):
+        for name in dict.fromkeys(key[1] for key in rows if key[1].startswith(start)):
+            shown = (rows[("merged", name, part, f"{metric}_lost", k)] for metric, part, k in HEAD)
+            spans = (sorted((sign * low, sign * high)) for _, low, high in shown)
+            yield f"| {name.removeprefix(start)} | {does} | " + " | ".join(f"[{low:+.4f}, {high:+.4f}]" for low, high in spans) + " |"
 
 
 def main() -> None:
@@ -235,9 +223,11 @@ def main() -> None:
     parser.add_argument("--case", nargs="+", default=["default", "drift", "kg-strong"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of simulated services; a real data set has seed 0")
     parser.add_argument("--routes", nargs="+", default=list(RoutesSettings.model_fields), choices=list(RoutesSettings.model_fields))
-    parser.add_argument("--songs", type=int, default=3_000)
-    parser.add_argument("--users", type=int, default=800)
-    parser.add_argument("--days", type=int, default=40)
+    parser.add_argument("--base", nargs="+", default=list(RoutesSettings().on), help="the set that others are compared with")
+    parser.add_argument("--songs", type=int, default=2_000)
+    parser.add_argument("--users", type=int, default=400)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--width", type=int, default=100, help="songs that a route lists in a simulated service, and new ones besides")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, default=Path("recall-routes"))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "recall_routes.md")
@@ -250,9 +240,9 @@ def main() -> None:
         for seed in [0] if case in REAL else given.seeds:
             file = given.work / "cells" / f"{case}-{seed}.json"
             if not file.is_file() and not given.page:
-                context = Context.open(config_of(case, seed, size, given.data, given.work, given.routes), quiet=True)
+                context = Context.open(config_of(case, seed, size, given.width, given.data, given.work, given.routes), quiet=True)
                 bring_to(context, "etl", "graph", "embed", "train")
-                cell = measure(context)
+                cell = measure(context, given.base)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(json.dumps(asdict(cell)))
                 print(case, seed, {key: round(value) for key, value in cell.seconds.items()}, flush=True)
