@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from etl.errors import UserError
 
@@ -26,3 +28,12 @@ class SessionRules:
         for name in ("max_duration", "gap"):
             if getattr(self, name) < 0:
                 raise UserError(f"[etl.sessions] {name} = {getattr(self, name)}: give seconds above 0, or 0 to switch the rule off")
+
+
+NAMED_RULES: Final[Mapping[str, SessionRules]] = {
+    "all": SessionRules(),
+    "scene_duration": SessionRules(gap=0),
+    "scene": SessionRules(max_duration=0, gap=0),
+    "gap": SessionRules(scene_change=False, max_duration=0),
+}
+"""Rules to choose from by name: all three, the talk's two, its first alone, and DSIN's own."""
