@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from etl.behaviours import Behaviour
 from kg_recall.cascade import Cascade, RankedLists
+from kg_recall.evaluation.cold import has_facts
 from kg_recall.evaluation.figures import draw
+from kg_recall.evaluation.graph_weights import graph_weights
 from kg_recall.evaluation.leaks import gate
 from kg_recall.evaluation.leaks.examples import no_test_song_among_negatives
 from kg_recall.evaluation.leaks.finding import check_leaks
@@ -79,6 +81,7 @@ def _new_report(context: Context, moments: Moments, cascade: Cascade, truth: Tru
         seed=context.settings.seed,
         users={"all": truth.n_users("all"), "new": truth.n_users("new")},
         notes=notes,
+        sections=[section for section in (graph_weights(cascade.routes),) if section is not None],
     )
 
 
@@ -202,8 +205,7 @@ def kgcn_pairs(
 
     The protocol of KGCN (Wang et al., WWW 2019): AUC over positives of the test part and uniformly drawn negatives.
     """
-    n_songs = cascade.snapshot.catalogue.n_songs
-    linked = np.flatnonzero(np.diff(cascade.snapshot.projection.indptr[: n_songs + 1]) > 0).astype(np.int32)
+    n_songs, linked = cascade.snapshot.catalogue.n_songs, np.flatnonzero(has_facts(cascade.snapshot)).astype(np.int32)
     of_linked = np.isin(window.item, linked)
     user, item = window.user[of_linked], window.item[of_linked]
     heard = moments.events.of_songs(n_songs)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kg_recall.cascade import RankedLists
+from kg_recall.evaluation.cold import Pairs, cold_groups
 from kg_recall.evaluation.metrics import Judged, PerUser
-from kg_recall.evaluation.report import GraphState, Report, SliceName, Stage
+from kg_recall.evaluation.report import ColdGroup, GraphState, Report, SliceName, Stage
 from kg_recall.listening import is_played
 from kg_recall.moments import Window
 from recall.candidate_table import CandidateTable
@@ -37,6 +38,8 @@ class Truth:
     item: npt.NDArray[np.int32]
     slices: dict[SliceName, npt.NDArray[np.bool_]]
     """`[n]` mask of each slice."""
+    cold: dict[ColdGroup, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    """`[n]` mask of each group of cold users and songs that has a pair."""
 
     @classmethod
     def of(cls, window: Window, before: Snapshot, training_plays: npt.NDArray[np.int64]) -> Truth:
@@ -57,7 +60,7 @@ class Truth:
             "cold_song": training_plays[window.item] == 0,
             "tail": training_plays[window.item] < TAIL_PLAYS,
         }
-        return cls(window.user, window.item, slices)
+        return cls(window.user, window.item, slices, cold_groups(Pairs(window.user, window.item), before, training_plays))
 
     def n_users(self, part: SliceName) -> int:
         """Users with a relevant song in the slice."""
@@ -94,6 +97,12 @@ class Tally:
                 self._values[stage, name, graph, part, "recall", k].append(judged.recall(k))
             for k in NDCG_AT if part in ("all", "new") else ():
                 self._values[stage, name, graph, part, "ndcg", k].append(judged.ndcg(k))
+        for group, mask in self.truth.cold.items():
+            rows = mask & mine
+            own = np.isin(lists.user, self.truth.user[rows])
+            judged = Judged.of(lists.user[own], lists.item[own], lists.rank[own], self.truth.user[rows], self.truth.item[rows])
+            for k in RECALL_AT:
+                self._values[stage, name, graph, group.slice, group.metric, k].append(judged.recall(k))
         for k in (20, 100):
             listed = self._listed.setdefault((stage, name, graph, k), np.zeros(self.n_songs, dtype=bool))
             listed[lists.item[lists.rank <= k]] = True
@@ -117,12 +126,14 @@ class Tally:
 
     def report(self, report: Report) -> None:
         """Hand over every mean with its interval, what is lost against the learned merge, coverage, and what only one route found."""
+        report.cold = list(self.truth.cold)
         whole = {key: PerUser(*(np.concatenate(column) for column in zip(*chunks, strict=True))) for key, chunks in self._values.items()}
         for (stage, name, graph, part, metric, k), measured in whole.items():
             report.add(stage, name, graph, part, metric, k, measured)
         for (stage, name, graph, part, metric, k), measured in whole.items():
             best = whole.get((*LEARNED, part, metric, k))
-            if best is not None and (stage, name, graph) != LEARNED and stage in ("route", "merged") and part in ("all", "new"):
+            compared = stage in ("route", "merged") and part in ("all", "new") and metric in ("recall", "ndcg")
+            if best is not None and (stage, name, graph) != LEARNED and compared:
                 # The same users in the same order: the difference is paired.
                 report.add(stage, name, graph, part, f"{metric}_lost", k, measured._replace(value=best.value - measured.value))
         for (stage, name, graph, k), listed in self._listed.items():
