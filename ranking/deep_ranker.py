@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -63,6 +63,10 @@ class DeepRanker(ABC):
         """Loss of a batch, without the penalty of ids."""
         return nn.functional.binary_cross_entropy_with_logits(self._network(batch), batch.label)
 
+    def _batches(self, inputs: Any, columns: Any, rng: np.random.Generator) -> Iterable[Any]:
+        """The examples once, in an order of their own; a model whose examples share work keeps those together."""
+        return Batches(inputs, columns, self.settings.batch_size, rng)
+
     def fit(
         self,
         snapshot: Snapshot,
@@ -86,7 +90,7 @@ class DeepRanker(ABC):
         occurrences = inputs.occurrences(learn)
         result = train_network(
             self._network,
-            lambda epoch: Batches(inputs, learn, self.settings.batch_size, generator(self.seed, epoch)),
+            lambda epoch: self._batches(inputs, learn, generator(self.seed, epoch)),
             lambda batch: self._loss(batch) + self.settings.id_l2 * self._network.id_penalty(batch.facets, occurrences),
             seed=self.seed,
             settings=TrainingSettings(
