@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from etl.behaviours import BLOCKING, Behaviour
+from kg_recall.showable import Showable
 from ranking.ranker import Ranker
 from recall.candidate_table import CandidateTable, collect
 from recall.merge import LearnedMerge
@@ -77,6 +77,7 @@ class Cascade:
     """A simpler ranker that stands beside `ranker` in the report and orders nothing."""
     unavailable: dict[str, str] = field(default_factory=dict)
     """Routes that the data do not allow, each with the reason."""
+    _showable: Showable | None = field(default=None, init=False, repr=False)
 
     def observe(self, snapshot: Snapshot) -> None:
         """Move every stage to the moment of another snapshot; nothing learned changes."""
@@ -100,14 +101,9 @@ class Cascade:
 
     def allowed(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Pairs that may be shown: `[n]` false for refused songs, songs of refused artists and songs not yet released."""
-        blocked = blocked_pairs(self.snapshot)
-        pair = user.astype(np.int64) * self.snapshot.projection.n_nodes + item
-        fine = ~np.isin(pair, blocked)
-        if not self.snapshot.ordinal and item.size and self.snapshot.catalogue.n_songs:
-            release = self.snapshot.catalogue.songs["release_ts"].fill_null(np.iinfo(np.int64).min).to_numpy()
-            is_song = item < self.snapshot.catalogue.n_songs
-            fine &= ~is_song | (release[np.where(is_song, item, 0)] <= self.snapshot.now)
-        return np.asarray(fine)
+        if self._showable is None or self._showable.snapshot is not self.snapshot:
+            self._showable = Showable(self.snapshot)
+        return self._showable.of(user, item)
 
     def later_versions(self, lists: RankedLists) -> npt.NDArray[np.bool_]:
         """Songs of a work of which the same list holds a better placed version, `[n]`; none where every song counts for itself."""
@@ -148,25 +144,6 @@ class Cascade:
         top = np.zeros(len(table.user), dtype=bool)
         top[order] = np.arange(len(order)) - start < self.settings.rank_k
         return top
-
-
-def blocked_pairs(snapshot: Snapshot) -> npt.NDArray[np.int64]:
-    """Refused pairs as sorted codes `user * n_nodes + item`: refused items, and every song of a refused artist."""
-    n_nodes = snapshot.projection.n_nodes
-    refused = snapshot.events.of(*BLOCKING)
-    by_artist = refused.behaviour == Behaviour.BLOCK_ARTIST
-    direct = refused.user.astype(np.int64) * n_nodes + refused.item
-    if not by_artist.any():
-        return np.unique(direct)
-    offsets, artists = snapshot.projection.facet("SUNG_BY")
-    song = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
-    order = np.argsort(artists, kind="stable")
-    artist_of, song_of = artists[order], song[order]
-    first = np.searchsorted(artist_of, refused.item[by_artist], side="left")
-    n_of = np.searchsorted(artist_of, refused.item[by_artist], side="right") - first
-    rows = np.repeat(first - np.concatenate([[0], np.cumsum(n_of)[:-1]]), n_of) + np.arange(n_of.sum())
-    users = np.repeat(refused.user[by_artist].astype(np.int64), n_of)
-    return np.unique(np.concatenate([direct, users * n_nodes + song_of[rows]]))
 
 
 def group_start(user: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:

@@ -108,12 +108,12 @@ THIS: Final = {
 QUOTES: Final = {"en": ("“", "”"), "zh": ("《", "》")}
 
 
-def reasons(paths: Paths, names: npt.NDArray[np.object_], item_kind: str, language: Language) -> pl.Series:
+def reasons(paths: Paths, names: pl.Series, item_kind: str, language: Language) -> pl.Series:
     """The sentence of each path, `[n]` text.
 
     Args:
         paths: evidence of each item.
-        names: `[n_nodes]` name of each node id.
+        names: `[n_nodes]` text, name of each node id.
         item_kind: kind of the recommended items: song, mv or mlog.
         language: `en` (every sentence holds the word "because") or `zh`.
     """
@@ -132,7 +132,7 @@ def reasons(paths: Paths, names: npt.NDArray[np.object_], item_kind: str, langua
     return frame.select(reason=sentence)["reason"]
 
 
-def _quoted(nodes: npt.NDArray[np.int32], names: npt.NDArray[np.object_], language: Language) -> pl.Series:
+def _quoted(nodes: npt.NDArray[np.int32], names: pl.Series, language: Language) -> pl.Series:
     opening, closing = QUOTES[language]
     return opening + texts(names, nodes).fill_null("") + closing
 
@@ -174,27 +174,27 @@ def _fill(template: str, values: dict[str, pl.Expr]) -> pl.Expr:
     return pl.concat_str([*parts, pl.lit(rest)])
 
 
-def path_tokens(paths: Paths, keys: npt.NDArray[np.object_], user_keys: npt.NDArray[np.object_]) -> pl.Series:
+def path_tokens(paths: Paths, keys: pl.Series, user_keys: pl.Series) -> pl.Series:
     """Keys and relations in turn, from the evidence to the item: `[n]` lists of text.
 
     Args:
         paths: evidence of each item.
-        keys: `[n_nodes]` key of each node id.
-        user_keys: `[n]` the user's own key, the start of a path whose evidence is the profile.
+        keys: `[n_nodes]` text, key of each node id.
+        user_keys: `[n]` text, the user's own key, the start of a path whose evidence is the profile.
     """
     n, width = paths.nodes.shape
     profile = pl.Series(paths.from_profile if paths.from_profile is not None else np.zeros(n, dtype=bool))
     columns: dict[str, pl.Series] = {}
+    steps = pl.Series(paths.step_names, dtype=pl.String)
     for hop in range(width):
         columns[f"node{hop}"] = texts(keys, paths.nodes[:, hop])
         if hop < width - 1:
-            columns[f"step{hop}"] = texts(np.array(paths.step_names, dtype=object), paths.steps[:, hop])
-    columns["node0"] = columns["node0"].zip_with(~profile, texts(user_keys, np.arange(n)))
+            columns[f"step{hop}"] = texts(steps, paths.steps[:, hop])
+    columns["node0"] = columns["node0"].zip_with(~profile, user_keys)
     frame = pl.DataFrame(columns)
     return frame.select(path=pl.concat_list(list(columns)).list.drop_nulls())["path"]
 
 
-def texts(values: npt.NDArray[np.object_], rows: npt.NDArray[np.integer]) -> pl.Series:
-    """`values[rows]` as text, `[n]`; null where the row is -1."""
-    known = pl.Series(rows, dtype=pl.Int64)
-    return pl.Series(values.tolist(), dtype=pl.String).gather(known.replace(-1, None))
+def texts(values: pl.Series, rows: npt.NDArray[np.integer]) -> pl.Series:
+    """`values[rows]`, `[n]`; null where the row is -1."""
+    return values.gather(pl.Series(rows, dtype=pl.Int64).replace(-1, None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.listening import is_played, pair_code, popularity_order
 from kg_recall.reasons import Language, path_tokens, reasons, texts
 from recall.candidates import Paths
+from recall.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from kg_recall.context import Context
@@ -41,6 +42,27 @@ BATCH_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 }
 
 
+class _Words(NamedTuple):
+    """What lists say in words, as columns of text."""
+
+    snapshot: Snapshot
+    user_id: pl.Series
+    """`[n_users]`"""
+    key: pl.Series
+    """`[n_nodes]`"""
+    name: pl.Series
+    """`[n_nodes]`"""
+    artist: pl.Series
+    """`[n_songs]`"""
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _Words:
+        """The texts of a snapshot."""
+        catalogue, projection = snapshot.catalogue, snapshot.projection
+        key, name = (pl.Series(column.tolist(), dtype=pl.String) for column in (projection.keys, projection.names))
+        return cls(snapshot, catalogue.users["user_id"].cast(pl.String), key, name, catalogue.songs["artist"])
+
+
 class Recommender:
     """The serving end of a cascade."""
 
@@ -48,6 +70,7 @@ class Recommender:
         self.cascade = cascade
         self.scenes = scenes
         self.language = language
+        self._words: _Words | None = None
 
     @classmethod
     def load(cls, context: Context) -> Recommender:
@@ -146,31 +169,28 @@ class Recommender:
         return song
 
     def _frame(self, lists: RankedLists, kind: str, found: npt.NDArray[np.int32]) -> pl.DataFrame:
-        catalogue = self.cascade.snapshot.catalogue
-        projection, cascade_routes = self.cascade.snapshot.projection, list(self.cascade.routes)
-        paths = self._explain(lists, found)
-        user_id = catalogue.users["user_id"].cast(pl.String).gather(lists.user)
-        names = pl.DataFrame({name: texts(np.array([name]), found[:, column].clip(0, 1) - 1) for column, name in enumerate(cascade_routes)})
-        frame = pl.DataFrame(
-            {
-                "user_id": user_id,
-                "rank": lists.rank,
-                "item_kind": pl.repeat(kind, len(lists.user), dtype=pl.String, eager=True),
-                "item_id": texts(projection.keys, lists.item).str.slice(len(kind) + 1),
-                "score": lists.score,
-                "routes": names.select(routes=pl.concat_list(pl.all()).list.drop_nulls())["routes"],
-                "reason": reasons(paths, projection.names, kind, self.language),
-                "path": path_tokens(paths, projection.keys, ("user:" + user_id).to_numpy()),
-                "title": texts(projection.names, lists.item),
-            },
-            schema_overrides=BATCH_SCHEMA,
-        )
-        return frame.with_columns(artist=self._artists(lists.item))
+        words, paths = self._words_now(), self._explain(lists, found)
+        user_id = texts(words.user_id, lists.user)
+        routes = {name: texts(pl.Series([name]), found[:, column].clip(0, 1) - 1) for column, name in enumerate(self.cascade.routes)}
+        columns = {
+            "user_id": user_id,
+            "rank": lists.rank,
+            "item_kind": pl.repeat(kind, len(lists.user), dtype=pl.String, eager=True),
+            "item_id": texts(words.key, lists.item).str.slice(len(kind) + 1),
+            "score": lists.score,
+            "routes": pl.DataFrame(routes).select(routes=pl.concat_list(pl.all()).list.drop_nulls())["routes"],
+            "reason": reasons(paths, words.name, kind, self.language),
+            "path": path_tokens(paths, words.key, "user:" + user_id),
+            "title": texts(words.name, lists.item),
+            "artist": texts(words.artist, np.where(lists.item < len(words.artist), lists.item, -1)),
+        }
+        return pl.DataFrame(columns, schema_overrides=BATCH_SCHEMA)
 
-    def _artists(self, item: npt.NDArray[np.int32]) -> pl.Series:
-        songs = self.cascade.snapshot.catalogue.songs
-        rows = pl.Series(np.where(item < songs.height, item, -1), dtype=pl.Int64)
-        return songs["artist"].gather(rows.replace(-1, None))
+    def _words_now(self) -> _Words:
+        """The texts of the snapshot, made once for each."""
+        if self._words is None or self._words.snapshot is not self.cascade.snapshot:
+            self._words = _Words.of(self.cascade.snapshot)
+        return self._words
 
     def _explain(self, lists: RankedLists, found: npt.NDArray[np.int32]) -> Paths:
         """The path of each item by the route that speaks for it, `[n]`."""

@@ -1,12 +1,13 @@
 import numpy as np
+import polars as pl
 
 from kg_recall.reasons import path_tokens, reasons
 from recall.candidates import Paths
 
-KEYS = np.array(["song:1", "song:2", "album:a", "drama:d", "artist:x", "season:s/1", "show:s"], dtype=object)
-NAMES = np.array(["夜航星", "Harbour", "Tides", "The Long Tide", "Ana", "Season 1", "I Sing"], dtype=object)
+KEYS = pl.Series(["song:1", "song:2", "album:a", "drama:d", "artist:x", "season:s/1", "show:s"])
+NAMES = pl.Series(["夜航星", "Harbour", "Tides", "The Long Tide", "Ana", "Season 1", "I Sing"])
 STEPS = ("IN_ALBUM", "SOUNDTRACK_OF", "<SOUNDTRACK_OF", "<IN_ALBUM", "SUNG_BY", "COMPETED_IN", "HEARD_WITH", "PROFILE", "<MUSIC_GENRE")
-USER_KEYS = np.array(["user:u"], dtype=object)
+USER_KEYS = pl.Series(["user:u"])
 
 
 def path(nodes: list[int], steps: list[str], *, profile: bool = False) -> Paths:
@@ -78,4 +79,4 @@ def test_profile_path_starts_at_the_user() -> None:
 def test_no_rows_no_sentences() -> None:
     empty = Paths(np.empty((0, 2), np.int32), np.empty((0, 1), np.int16), np.empty(0, np.int8), STEPS)
     assert reasons(empty, NAMES, "song", "en").to_list() == []
-    assert path_tokens(empty, KEYS, np.array([], dtype=object)).to_list() == []
+    assert path_tokens(empty, KEYS, pl.Series([], dtype=pl.String)).to_list() == []
