@@ -23,6 +23,7 @@ from ranking.auc import gauc, log_loss
 from ranking.examples import examples_at_now
 from ranking.facets import FacetVocabulary
 from ranking.features import Features, FeatureSchema
+from ranking.places import with_places
 from ranking.ranker import Examples
 from ranking.song_inputs import Columns, Inputs, with_songs
 from ranking.song_network import DeepSettings
@@ -86,7 +87,7 @@ class DeepRanker(ABC):
         self._vocabulary = FacetVocabulary.of(snapshot.projection, _known_songs(snapshot, train))
         inputs = self._inputs_on(snapshot, features)
         self._network = self._new_network(inputs.given.shape[1])
-        learn, held_out = inputs.columns(train), inputs.columns(valid)
+        learn, held_out = inputs.columns(with_places(snapshot, train, self.seed)), inputs.columns(valid)
         occurrences = inputs.occurrences(learn)
         result = train_network(
             self._network,

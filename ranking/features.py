@@ -13,10 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from etl.errors import UserError
 from ranking.listening import NUMERIC, ListeningFeatures
+from ranking.places import N_PLACES, place_codes
+from ranking.profile_masses import MASSES, ProfileMasses
 from ranking.ranker import Examples
+from ranking.reception import RECEPTION, Reception
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
 
+COMPUTED: Final = (*NUMERIC, *MASSES, *RECEPTION)
+"""Numeric features that are counted from the log: listening, the user profile's masses, the song profile."""
+CONTEXT: Final = ("scene", "hour", "weekday", "place")
+"""Coded features of the moment."""
 MAX_CATEGORIES: Final = 1_000
 """A profile column with more distinct texts than this is a name, not a category, and is left out."""
 CHUNK: Final = 262_144
@@ -37,6 +45,8 @@ class FeatureSchema:
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     """Mean and standard deviation of each numeric feature, over the training examples."""
+    computed: tuple[str, ...] = COMPUTED
+    """The counted features that the model was trained on."""
 
     @classmethod
     def fit(cls, snapshot: Snapshot, examples: Examples) -> tuple[Self, Features]:
@@ -47,7 +57,7 @@ class FeatureSchema:
         numbers = tuple(name for name, kind in users.schema.items() if kind.is_numeric() or kind in (pl.Date, pl.Datetime))
         n_scenes = int(snapshot.events.scene.max(initial=-1)) + 1
         kept = {name: values for name, values in categories.items() if 0 < len(values) <= MAX_CATEGORIES}
-        width = len(NUMERIC) + len(numbers)
+        width = len(COMPUTED) + len(numbers)
         raw_schema = cls(kept, numbers, n_scenes, not snapshot.ordinal, (0.0,) * width, (1.0,) * width)
         features = Features(raw_schema, snapshot)
         raw = features.numeric(examples, fill=False)
@@ -60,17 +70,17 @@ class FeatureSchema:
     @property
     def numeric_names(self) -> tuple[str, ...]:
         """Names of the numeric columns, in order."""
-        return NUMERIC + self.profile_numbers
+        return COMPUTED + self.profile_numbers
 
     @property
     def code_names(self) -> tuple[str, ...]:
         """Names of the coded columns, in order."""
-        return (*self.categories, "scene", "hour", "weekday")
+        return (*self.categories, *CONTEXT)
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
         """Number of codes of each coded column, 0 (unknown) included."""
-        return (*(len(values) + 1 for values in self.categories.values()), self.n_scenes + 1, 25, 8)
+        return (*(len(values) + 1 for values in self.categories.values()), self.n_scenes + 1, 25, 8, N_PLACES + 1)
 
     def save(self, file: Path) -> None:
         """Write as JSON."""
@@ -78,10 +88,16 @@ class FeatureSchema:
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """The schema written by `save`."""
+        """The schema written by `save`.
+
+        Raises:
+            UserError: it is of a version with other features.
+        """
         plain: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         categories = {name: tuple(values) for name, values in plain.pop("categories").items()}
         lists: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+        if lists.get("computed") != COMPUTED:
+            raise UserError(f"{file}: this ranker was trained on other features than this version has: run `kg-recall train`")
         return cls(categories=categories, **lists)
 
 
@@ -90,7 +106,7 @@ class Features:
 
     def __init__(self, schema: FeatureSchema, snapshot: Snapshot) -> None:
         self.schema = schema
-        self._listening = ListeningFeatures(snapshot)
+        self._counted = (ListeningFeatures(snapshot), ProfileMasses(snapshot), Reception(snapshot))
         users = snapshot.catalogue.users
         self._profile_numbers = _numbers(users, schema.profile_numbers)
         self._profile_codes = _codes(users, schema.categories)
@@ -106,19 +122,19 @@ class Features:
         result = np.empty((len(examples), len(self.schema.numeric_names)), dtype=np.float32)
         for start in range(0, len(examples), CHUNK):
             part = examples.take(slice(start, start + CHUNK))
-            result[start : start + CHUNK, : len(NUMERIC)] = self._listening.of(part)
-        result[:, len(NUMERIC) :] = self._profile_numbers[examples.user]
+            result[start : start + CHUNK, : len(COMPUTED)] = np.concatenate([group.of(part) for group in self._counted], axis=1)
+        result[:, len(COMPUTED) :] = self._profile_numbers[examples.user]
         result -= np.array(self.schema.mean, dtype=np.float32)
         result /= np.array(self.schema.scale, dtype=np.float32)
         return np.nan_to_num(result, copy=False, nan=0.0) if fill else result
 
     def codes(self, examples: Examples) -> npt.NDArray[np.int32]:
-        """`[n, len(code_names)]` codes: the profile, then scene, hour and weekday (UTC); 0 is unknown."""
+        """`[n, len(code_names)]` codes: the profile, then scene, hour and weekday (UTC) and place in the list; 0 is unknown."""
         known_scene = (examples.scene >= 0) & (examples.scene < self.schema.n_scenes)
         scene = np.where(known_scene, examples.scene + 1, 0)
         hour = examples.ts // 3_600 % 24 + 1
         weekday = (examples.ts // int(SECONDS_PER_DAY) + 3) % 7 + 1  # 1 January 1970 was a Thursday; Monday is 1
-        context = np.stack((scene, hour * self.schema.clock, weekday * self.schema.clock), axis=1)
+        context = np.stack((scene, hour * self.schema.clock, weekday * self.schema.clock, place_codes(examples.place)), axis=1)
         return np.concatenate((self._profile_codes[examples.user], context), axis=1).astype(np.int32)
 
 

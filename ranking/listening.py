@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import PLAYED, Behaviour
-from graph.projection import Projection
 from ranking.as_of import AsOfCounts, Past
 from ranking.ranker import Examples
+from ranking.song_rows import FacetRows, max_of
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Number = TypeVar("Number", np.float64, np.int64)
 
 AFFINITIES: Final = {"artist": "SUNG_BY", "album": "IN_ALBUM", "style": "HAS_STYLE", "language": "IN_LANGUAGE"}
 """Facets through which a listener may know a song that is new to them."""
@@ -120,38 +119,18 @@ class _Affinity:
     """A listener's plays and refusals of the facets of one relation."""
 
     def __init__(self, snapshot: Snapshot, relation: str, heard: npt.NDArray[np.intp], refused: npt.NDArray[np.intp]) -> None:
-        self._projection: Projection = snapshot.projection
-        self._offsets, self._targets = snapshot.projection.facet(relation)
+        self._rows = FacetRows.of(snapshot.projection, relation)
         self._plays, self._refusals = (self._count(snapshot, rows) for rows in (heard, refused))
 
     def before(self, user: Ints, item: Ints, position: Ints) -> tuple[Past, Floats]:
         """Plays of the best known facet of each song (and its latest), and the refusals of the most refused one."""
-        owner, node = self._expand(item)
-        keys, at = self._key(user[owner], node), position[owner]
+        owner, node = self._rows.expand(item)
+        keys, at = self._rows.key(user[owner], node), position[owner]
         plays, refusals = self._plays.before(keys, at), self._refusals.before(keys, at)
         n = len(item)
-        return Past(_max_of(plays.total, owner, n, 0.0), _max_of(plays.last, owner, n, -1)), _max_of(refusals.total, owner, n, 0.0)
+        return Past(max_of(plays.total, owner, n, 0.0), max_of(plays.last, owner, n, -1)), max_of(refusals.total, owner, n, 0.0)
 
     def _count(self, snapshot: Snapshot, rows: npt.NDArray[np.intp]) -> AsOfCounts:
         events = snapshot.events
-        owner, node = self._expand(events.item[rows])
-        return AsOfCounts.of(self._key(events.user[rows][owner], node), rows[owner].astype(np.int64), events.count[rows][owner])
-
-    def _expand(self, item: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.intp], Ints]:
-        """For every facet of every item: the row of the item, and the node of the facet."""
-        n_of_row = self._offsets[item + 1] - self._offsets[item]
-        owner = np.repeat(np.arange(len(item)), n_of_row)
-        place = np.arange(len(owner)) - np.repeat(np.cumsum(n_of_row) - n_of_row, n_of_row)
-        return owner, self._targets[self._offsets[item][owner] + place].astype(np.int64)
-
-    def _key(self, user: npt.NDArray[np.integer], node: Ints) -> Ints:
-        return user.astype(np.int64) * self._projection.n_nodes + node
-
-
-def _max_of(values: npt.NDArray[Number], owner: npt.NDArray[np.intp], n: int, empty: float) -> npt.NDArray[Number]:
-    """`[n]` greatest value of each owner (ascending), `empty` where it has none."""
-    result = np.full(n, empty, dtype=values.dtype)
-    if len(owner):
-        start = np.flatnonzero(np.concatenate(([True], owner[1:] != owner[:-1])))
-        result[owner[start]] = np.maximum.reduceat(values, start)
-    return result
+        owner, node = self._rows.expand(events.item[rows])
+        return AsOfCounts.of(self._rows.key(events.user[rows][owner], node), rows[owner].astype(np.int64), events.count[rows][owner])

@@ -19,6 +19,7 @@ from ranking.auc import log_loss
 from ranking.examples import examples_at_now
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features, FeatureSchema
+from ranking.places import with_places
 from ranking.ranker import Examples
 from recall.snapshot import Snapshot
 
@@ -98,7 +99,7 @@ class Logistic:
         self._schema, self._features = FeatureSchema.fit(snapshot, train)
         self._vocabulary = FacetVocabulary.of(snapshot.projection, np.unique(train.item))
         self._snapshot, self._facets = snapshot, song_facets(snapshot.projection, self._vocabulary)
-        learn, held_out = self._design(train), self._design(valid)
+        learn, held_out = self._design(with_places(snapshot, train)), self._design(valid)
         weights = np.zeros(learn.width)
         losses, found = [], []
         for l2 in sorted(self.settings.l2, reverse=True):  # from the strongest on, each from the last one's weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
@@ -26,13 +26,19 @@ class Examples:
     """Moment of the example, Unix seconds."""
     scene: npt.NDArray[np.int16]
     """Scene of the example; -1 unknown."""
+    place: npt.NDArray[np.int32] = field(kw_only=True, default=None)  # type: ignore[assignment]
+    """Place from 0 in the list that it was shown in; -1 unknown, as whenever something is scored. Default: all unknown."""
+
+    def __post_init__(self) -> None:
+        if self.place is None:
+            object.__setattr__(self, "place", np.full(len(self.user), -1, dtype=np.int32))
 
     def __len__(self) -> int:
         return len(self.user)
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Examples:
         """Examples at `rows` (mask, indices or slice), in that order."""
-        return Examples(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return Examples(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 
 
 class Ranker(Protocol):

@@ -14,7 +14,7 @@ from graph.projection import Projection
 from ranking.as_of import AsOfCounts
 from ranking.examples import examples_at_now, exposure_examples
 from ranking.facets import FacetVocabulary, song_facets
-from ranking.features import Features, FeatureSchema
+from ranking.features import COMPUTED, Features, FeatureSchema
 from ranking.listening import NEVER, NUMERIC, ListeningFeatures
 from ranking.ranker import Examples
 from recall.snapshot import Snapshot
@@ -139,10 +139,10 @@ def test_the_schema_codes_profiles_and_context(tmp_path: Path) -> None:
     assert schema.profile_numbers == ("birth_year",)
     monday_noon = 4 * 86_400 + 12 * 3_600
     one = dataclasses.replace(examples.take(slice(0, 2)), user=np.array([1, 5], np.int32), ts=np.array([monday_noon, 0]))
-    assert features.codes(one).tolist() == [[2, 1, 13, 1], [0, 1, 1, 4]]  # male at noon on a Monday; unknown on a Thursday
+    assert features.codes(one).tolist() == [[2, 1, 13, 1, 0], [0, 1, 1, 4, 0]]  # male at noon on a Monday; unknown on a Thursday
     numeric = features.numeric(examples)
     assert np.isfinite(numeric).all()
-    assert numeric[:, : len(NUMERIC)].mean(axis=0) == pytest.approx(np.zeros(len(NUMERIC)), abs=1e-3)
+    assert numeric[:, : len(COMPUTED)].mean(axis=0) == pytest.approx(np.zeros(len(COMPUTED)), abs=1e-3)
     assert features.numeric(one.take(slice(0, 0))).shape == (0, len(schema.numeric_names))
     unknown_year = features.numeric(dataclasses.replace(one, user=np.array([0, 7], np.int32)))
     assert (unknown_year[:, schema.numeric_names.index("birth_year")] == 0).all()
@@ -163,8 +163,8 @@ def test_columns_that_are_names_and_columns_that_are_gone() -> None:
     bare = dataclasses.replace(rich, catalogue=dataclasses.replace(rich.catalogue, users=users.select("user_id")))
     of_bare = Features(schema, bare)
     assert (of_bare.codes(examples)[:, 0] == 0).all()
-    assert (of_bare.numeric(examples)[:, len(NUMERIC) :] == 0).all()
-    assert np.array_equal(of_bare.numeric(examples)[:, : len(NUMERIC)], features.numeric(examples)[:, : len(NUMERIC)])
+    assert (of_bare.numeric(examples)[:, len(COMPUTED) :] == 0).all()
+    assert np.array_equal(of_bare.numeric(examples)[:, : len(COMPUTED)], features.numeric(examples)[:, : len(COMPUTED)])
 
 
 def test_facets_are_known_by_key_whatever_their_node_ids() -> None:

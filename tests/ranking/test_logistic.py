@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ranking.auc import gauc, log_loss
 from ranking.examples import examples_at_now, exposure_examples
 from ranking.facets import song_facets
 from ranking.logistic import Logistic, LogisticSettings
+from ranking.places import with_places
 from ranking.ranker import Examples, Ranker
 from recall.snapshot import Snapshot
 
@@ -46,7 +48,7 @@ def test_scores_are_the_matrix_product(fitted: Logistic, house: Snapshot) -> Non
 
 
 def test_the_fit_is_the_optimum_of_the_penalised_likelihood(fitted: Logistic, house: Snapshot) -> None:
-    learn, _ = parts(house)
+    learn = with_places(house, parts(house)[0])  # as it is learned from
     matrix, label = dense(fitted, house, learn), learn.label.astype(np.float64)
     penalised = np.ones(matrix.shape[1])
     penalised[0] = 0
@@ -93,3 +95,16 @@ def test_one_kind_of_label_is_a_mistake_of_the_source(house: Snapshot) -> None:
     learn, valid = parts(house)
     with pytest.raises(UserError, match="both kinds"):
         Logistic().fit(house, learn.take(learn.label > 0), valid)
+
+
+def test_a_pair_scores_the_same_in_training_and_in_serving_to_the_bit(fitted: Logistic, house: Snapshot) -> None:
+    at = len(house.events) // 2
+    now = int(house.events.ts[at])
+    users, items = np.repeat(np.arange(3, dtype=np.int32), N_SONGS), np.tile(np.arange(N_SONGS, dtype=np.int32), 3)
+    asked = examples_at_now(house, users, items, scene=0)
+    then = replace(asked, position=np.full(len(users), at), ts=np.full(len(users), now))
+    as_examples = fitted.score_examples(then)
+    fitted.observe(replace(house, events=house.events.take(slice(0, at)), now=now))
+    served = fitted.score(users, items, scene=0)
+    fitted.observe(house)
+    assert np.array_equal(served, as_examples)
