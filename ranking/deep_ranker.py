@@ -64,6 +64,15 @@ class DeepRanker(ABC):
         """Loss of a batch, without the penalty of ids."""
         return nn.functional.binary_cross_entropy_with_logits(self._network(batch), batch.label)
 
+    def _penalty(self, batch: Any, occurrences: Tensor) -> Tensor:
+        """Penalty of the ids of a batch."""
+        penalty: Tensor = self._network.id_penalty(batch.facets, occurrences)
+        return penalty
+
+    def _new_vocabulary(self, snapshot: Snapshot, train: Examples) -> FacetVocabulary:
+        """Ids that the network has parameters of their own for."""
+        return FacetVocabulary.of(snapshot.projection, known_songs(snapshot, train))
+
     def _batches(self, inputs: Any, columns: Any, rng: np.random.Generator) -> Iterable[Any]:
         """The examples once, in an order of their own; a model whose examples share work keeps those together."""
         return Batches(inputs, columns, self.settings.batch_size, rng)
@@ -84,7 +93,7 @@ class DeepRanker(ABC):
         """
         check_examples(train, valid, epochs)
         self._schema, features = FeatureSchema.fit(snapshot, train)
-        self._vocabulary = FacetVocabulary.of(snapshot.projection, _known_songs(snapshot, train))
+        self._vocabulary = self._new_vocabulary(snapshot, train)
         inputs = self._inputs_on(snapshot, features)
         self._network = self._new_network(inputs.given.shape[1])
         learn, held_out = inputs.columns(with_places(snapshot, train, self.seed)), inputs.columns(valid)
@@ -92,7 +101,7 @@ class DeepRanker(ABC):
         result = train_network(
             self._network,
             lambda epoch: self._batches(inputs, learn, generator(self.seed, epoch)),
-            lambda batch: self._loss(batch) + self.settings.id_l2 * self._network.id_penalty(batch.facets, occurrences),
+            lambda batch: self._loss(batch) + self.settings.id_l2 * self._penalty(batch, occurrences),
             seed=self.seed,
             settings=TrainingSettings(
                 max_epochs=self.settings.max_epochs, patience=self.settings.patience, learning_rate=self.settings.learning_rate
@@ -208,7 +217,7 @@ class Batches:
             yield with_songs(self._inputs, self._columns.take(self._order[start : start + self._size]))
 
 
-def _known_songs(snapshot: Snapshot, examples: Examples) -> npt.NDArray[np.int64]:
+def known_songs(snapshot: Snapshot, examples: Examples) -> npt.NDArray[np.int64]:
     """Songs that training can say something of by themselves: those of the examples and of listeners' histories."""
     return np.union1d(examples.item, snapshot.positives.item).astype(np.int64)
 

@@ -24,10 +24,11 @@ class FacetVocabulary:
     """`[size - 1]` keys; the code of `keys[i]` is `i + 1`."""
 
     @classmethod
-    def of(cls, projection: Projection, songs: npt.NDArray[np.integer]) -> Self:
-        """The given songs, and every facet that any song has."""
+    def of(cls, projection: Projection, songs: npt.NDArray[np.integer], others: pl.Series | None = None) -> Self:
+        """The given songs, every facet that any song has, and the keys of `others` (users)."""
         nodes = [songs.astype(np.int64)] + [projection.facet(relation)[1].astype(np.int64) for relation in FACETS]
-        return cls(pl.Series("key", projection.keys[np.unique(np.concatenate(nodes))].tolist(), dtype=pl.String))
+        keys = pl.Series("key", projection.keys[np.unique(np.concatenate(nodes))].tolist(), dtype=pl.String)
+        return cls(keys if others is None else keys.append(others.alias("key")))
 
     @property
     def size(self) -> int:
@@ -36,9 +37,12 @@ class FacetVocabulary:
 
     def codes(self, projection: Projection) -> npt.NDArray[np.int32]:
         """Code of every node `[n_nodes]` of a projection."""
+        return self.codes_of(pl.Series(projection.keys.tolist(), dtype=pl.String))
+
+    def codes_of(self, keys: pl.Series) -> npt.NDArray[np.int32]:
+        """Code of every key `[n]`."""
         known = pl.DataFrame({"key": self.keys}).with_row_index("code", offset=1)
-        nodes = pl.DataFrame({"key": pl.Series(projection.keys.tolist(), dtype=pl.String)})
-        joined = nodes.join(known, on="key", how="left", maintain_order="left")
+        joined = pl.DataFrame({"key": keys}).join(known, on="key", how="left", maintain_order="left")
         return joined["code"].fill_null(0).to_numpy().astype(np.int32)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import scipy.sparse as sp
 import torch
 from torch import Tensor
@@ -68,6 +69,8 @@ class PairColumns(NamedTuple):
     """Columns of examples of a network without histories."""
 
     item: npt.NDArray[np.int32]
+    user: npt.NDArray[np.int32]
+    """Code of the user in the vocabulary; 0 unknown."""
     label: npt.NDArray[np.float32]
     numeric: npt.NDArray[np.float32]
     codes: npt.NDArray[np.int32]
@@ -86,6 +89,8 @@ class PairBatch(NamedTuple):
     facets: Bag
     target: Tensor
     """`[b]` row of the target among the songs."""
+    user: Tensor
+    """`[b]` code of the user in the vocabulary; 0 unknown."""
     numeric: Tensor
     """`[b, n_numeric]`"""
     codes: Tensor
@@ -127,26 +132,38 @@ class SongInputs:
 
 @dataclass(frozen=True)
 class PairInputs(SongInputs):
-    """The inputs of a network without histories."""
+    """The inputs of a network that knows listeners by their ids and has no histories."""
+
+    users: npt.NDArray[np.int32]
+    """`[n_users]` code of each user in the vocabulary; 0 unknown."""
 
     @classmethod
     def of(cls, features: Features, vocabulary: FacetVocabulary, snapshot: Snapshot, given: npt.NDArray[np.float32]) -> Self:
         """Inputs on `snapshot`, whose features are `features`."""
-        return cls(features, song_facets(snapshot.projection, vocabulary), given)
+        users = vocabulary.codes_of(user_keys(snapshot.catalogue.users["user_id"]))
+        return cls(features, song_facets(snapshot.projection, vocabulary), given, users)
 
     def columns(self, examples: Examples) -> PairColumns:
         """What the examples `[n]` need, as of their own moments."""
-        return PairColumns(examples.item, examples.label, self.features.numeric(examples), self.codes(examples))
+        user = self.users[examples.user]
+        return PairColumns(examples.item, user, examples.label, self.features.numeric(examples), self.codes(examples))
 
     def batch(self, columns: PairColumns) -> tuple[PairBatch, npt.NDArray[np.int64]]:
         """The batch of all rows of `columns`, songs' own inputs left out; and the distinct songs `[u]` that its song rows mean."""
         songs, place = distinct(self.n_songs, columns.item)
-        numbers = (torch.from_numpy(column) for column in (place[columns.item], columns.numeric, columns.codes, columns.label))
-        return PairBatch(torch.empty(0), NO_FACETS, *numbers), songs
+        parts = (place[columns.item], columns.user, columns.numeric, columns.codes, columns.label)
+        return PairBatch(torch.empty(0), NO_FACETS, *(torch.from_numpy(part) for part in parts)), songs
 
     def occurrences(self, columns: PairColumns) -> Tensor:
-        """`[vocabulary]` how often each id occurs in the examples; at least 1."""
-        return self.occurrences_of(np.bincount(columns.item, minlength=self.n_songs))
+        """`[vocabulary]` how often each id occurs in the examples, users among them; at least 1."""
+        of_songs = self.occurrences_of(np.bincount(columns.item, minlength=self.n_songs))
+        of_users = np.bincount(columns.user, minlength=len(of_songs)).astype(np.float32)
+        return torch.maximum(of_songs, torch.from_numpy(of_users))
+
+
+def user_keys(user_id: pl.Series) -> pl.Series:
+    """Keys of users."""
+    return pl.select(pl.format("user:{}", user_id)).to_series()
 
 
 NO_FACETS = Bag(torch.empty(0), torch.empty(0), torch.empty(0))

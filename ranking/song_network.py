@@ -59,7 +59,10 @@ class SongNetwork(nn.Module):
 
     def id_penalty(self, facets: Bag, occurrences: Tensor) -> Tensor:
         """Mini-batch-aware L2 (Zhou et al., KDD 2018, section 5.2): squared norms of the ids of a batch over their `occurrences`."""
-        codes = torch.unique(facets.codes)
+        return self.penalty_of(torch.unique(facets.codes), occurrences)
+
+    def penalty_of(self, codes: Tensor, occurrences: Tensor) -> Tensor:
+        """The same of distinct ids."""
         return (self.facet.weight.index_select(0, codes).square().sum(1) / occurrences.index_select(0, codes)).sum()
 
 
