@@ -152,7 +152,7 @@ def live_plays(snapshot: Snapshot) -> BehaviourSequences:
 
 
 def run_start(begin: Ints, end: Ints, length: int) -> Ints:
-    """Row `[n]` where the extractor begins for histories `begin:end`: a multiple of `length` from `begin`, the latest with that many after it."""
+    """Row `[n]` where the extractor begins for histories `begin:end`: a multiple of `length`, the latest with that many after it."""
     return begin + np.maximum((end - begin) // length - 1, 0) * length
 
 
