@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from etl.errors import UserError
 from kg_recall.batch import refusing_full_disk
 from kg_recall.batch_job import BatchJob
 from kg_recall.progress import Advance, Progress
+from kg_recall.shared_object import read_shared, write_shared
 
 if TYPE_CHECKING:
     from kg_recall.batch import Recommends
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 ENGINES: Final = ("local", "ray")
 SHARDS_A_WORKER: Final = 4
 """A further process is worth its start where it has so many shards to write."""
+SPAWN: Final = multiprocessing.get_context("spawn")
+"""Not forked: threads of BLAS, Polars and torch do not survive a fork."""
 THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 """What says to the libraries of a process how many threads they may start."""
 
@@ -48,32 +53,57 @@ def write_batch(job: BatchJob, *, engine: str = "local", workers: int | None = N
 
 
 def _on_this_machine(job: BatchJob, missing: list[int], workers: int | None, advance: Advance) -> None:
+    if not missing:
+        return
     cores = len(os.sched_getaffinity(0))
     worth = max(1, min(cores, len(missing) // SHARDS_A_WORKER)) if workers is None else workers
     if worth == 1:
-        recommender = job.open() if missing else None
+        recommender = job.open()
         for shard in missing:
-            assert recommender is not None
             job.write_shard(recommender, shard)
             advance(1)
         return
-    # Spawned, not forked: threads of BLAS and torch do not survive a fork.
-    spawn = multiprocessing.get_context("spawn")
-    with _threads(max(1, cores // worth)), ProcessPoolExecutor(worth, spawn, _Worker.open, (job,)) as pool:
+    with (
+        _opened_once(job, cores) as shared,
+        _threads(max(1, cores // worth)),
+        ProcessPoolExecutor(worth, SPAWN, _Worker.open, (job, shared)) as pool,
+    ):
         for done in as_completed([pool.submit(_Worker.write, shard) for shard in missing]):
             done.result()
             advance(1)
 
 
+@contextmanager
+def _opened_once(job: BatchJob, cores: int) -> Iterator[Path]:
+    """A folder that holds the opened recommender for as long as the block runs: memory holds it once, whatever the number of workers."""
+    shared = job.folder / "opened"
+    shutil.rmtree(shared, ignore_errors=True)  # of a job that was killed
+    shared.mkdir()
+    try:
+        # In a process of its own, whose memory goes back with it.
+        with _threads(cores), ProcessPoolExecutor(1, SPAWN) as pool:
+            pool.submit(_open_into, job, shared).result()
+        yield shared
+    finally:
+        shutil.rmtree(shared)
+
+
+def _open_into(job: BatchJob, folder: Path) -> None:
+    recommender = job.open()
+    # What is found at the first request is found before it is shared.
+    recommender.recommend(job.users[:1], job.k, job.scenario, job.repeats)
+    write_shared(recommender, folder)
+
+
 class _Worker:
-    """A process of the pool, which has opened the recommender once."""
+    """A process of the pool, which maps the recommender that was opened once."""
 
     job: BatchJob
     recommender: Recommends
 
     @classmethod
-    def open(cls, job: BatchJob) -> None:
-        cls.job, cls.recommender = job, job.open()
+    def open(cls, job: BatchJob, shared: Path) -> None:
+        cls.job, cls.recommender = job, read_shared(shared)
 
     @classmethod
     def write(cls, shard: int) -> int:

@@ -90,7 +90,7 @@ def load_serving(context: Context) -> Cascade:
         UserError: it has not been trained yet.
     """
     folder = context.serving()
-    return load(context, folder, Moments.of(context), TEST)
+    return load(context, folder, Moments.of(context), TEST, baseline=False)
 
 
 def fit_routes(context: Context, snapshot: Snapshot, epochs: dict[str, int] | None = None) -> Cascade:
@@ -221,8 +221,11 @@ def save(cascade: Cascade, folder: Path) -> None:
     (folder / "cascade.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
 
 
-def load(context: Context, folder: Path, moments: Moments, part: int) -> Cascade:
-    """The cascade saved in `folder`, standing where the events up to `part` have happened."""
+def load(context: Context, folder: Path, moments: Moments, part: int, *, baseline: bool = True) -> Cascade:
+    """The cascade saved in `folder`, standing where the events up to `part` have happened.
+
+    Without `baseline` the ranker that orders nothing, and holds counts of all events, is left out.
+    """
     head = json.loads((folder / "cascade.json").read_text(encoding="utf-8"))
     own = folder / "embeddings"
     knowledge = KnowledgeEmbeddings.load(own if own.is_dir() else context.workspace.path("models", "embeddings"))
@@ -237,7 +240,7 @@ def load(context: Context, folder: Path, moments: Moments, part: int) -> Cascade
         context.settings.room("cascade", CascadeSettings),
         merge=LearnedMerge.load(folder / "merge"),
         ranker=Din.load(folder / "rankers" / Din.name, snapshot, encoder),
-        baseline=Logistic.load(folder / "rankers" / Logistic.name, snapshot),
+        baseline=Logistic.load(folder / "rankers" / Logistic.name, snapshot) if baseline else None,
         blend=head["blend"],
         unavailable=head["unavailable"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -27,14 +28,12 @@ class AsOfCounts:
 
     keys: npt.NDArray[np.int64]
     """`[n_keys]` distinct keys, ascending."""
-    first: npt.NDArray[np.int64]
+    first: npt.NDArray[np.integer]
     """`[n_keys + 1]` start of each key's rows in the columns below."""
-    position: npt.NDArray[np.int64]
+    position: npt.NDArray[np.integer]
     """`[n_events]` event positions, ascending within a key."""
-    rank_and_position: npt.NDArray[np.int64]
-    """`[n_events]` rank of the key × span + position: ascending, so that a pair is one search."""
-    cumulative: npt.NDArray[np.float64]
-    """`[n_events + 1]` weight of all rows before."""
+    cumulative: npt.NDArray[np.float64] | None
+    """`[n_events + 1]` weight of all rows before; None where every event weighs 1."""
     span: int
     """One more than the highest position."""
 
@@ -42,16 +41,23 @@ class AsOfCounts:
     def of(cls, keys: npt.NDArray[np.int64], position: npt.NDArray[np.int64], weight: npt.NDArray[np.floating]) -> Self:
         """Counts of the events `[n_events]` with these keys (not negative), positions (ascending) and weights."""
         order = np.argsort(keys, kind="stable")
-        distinct, rank, n_of_key = np.unique(keys[order], return_inverse=True, return_counts=True)
+        distinct, n_of_key = np.unique(keys[order], return_counts=True)
         span = int(position[-1]) + 1 if len(position) else 1
+        # A log of millions of listeners is held many times over: half as wide where that is enough.
+        narrow = np.int32 if max(span, len(position)) <= np.iinfo(np.int32).max else np.int64
         return cls(
             keys=distinct,
-            first=np.concatenate(([0], np.cumsum(n_of_key))).astype(np.int64),
-            position=position[order],
-            rank_and_position=rank * np.int64(span) + position[order],
-            cumulative=np.concatenate(([0.0], np.cumsum(weight[order], dtype=np.float64))),
+            first=np.concatenate(([0], np.cumsum(n_of_key))).astype(narrow),
+            position=position[order].astype(narrow),
+            cumulative=None if (weight == 1).all() else np.concatenate(([0.0], np.cumsum(weight[order], dtype=np.float64))),
             span=span,
         )
+
+    @cached_property
+    def _rank_and_position(self) -> npt.NDArray[np.int64]:
+        """`[n_events]` rank of the key × span + position: ascending, so that a pair is one search. Who asks of now alone needs none."""
+        rank = np.repeat(np.arange(len(self.keys), dtype=np.int64), np.diff(self.first))
+        return rank * np.int64(self.span) + self.position
 
     def before(self, keys: npt.NDArray[np.int64], position: npt.NDArray[np.int64]) -> Past:
         """What each key `[n]` had done strictly before each position `[n]`."""
@@ -60,10 +66,11 @@ class AsOfCounts:
         rank = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         start = self.first[rank]
         end = np.where(self.keys[rank] == keys, self._end(rank, position), start)
-        last = np.where(end > start, self.position[np.maximum(end - 1, 0)], -1)
-        return Past(self.cumulative[end] - self.cumulative[start], last)
+        last = np.where(end > start, self.position[np.maximum(end - 1, 0)], -1).astype(np.int64)
+        total = end - start if self.cumulative is None else self.cumulative[end] - self.cumulative[start]
+        return Past(total.astype(np.float64), last)
 
-    def _end(self, rank: npt.NDArray[np.intp], position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _end(self, rank: npt.NDArray[np.intp], position: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
         if len(position) and position.min() >= self.span:  # everything is past: no second search
             return self.first[rank + 1]
-        return np.searchsorted(self.rank_and_position, rank * np.int64(self.span) + np.minimum(position, self.span)).astype(np.int64)
+        return np.searchsorted(self._rank_and_position, rank * np.int64(self.span) + np.minimum(position, self.span))
