@@ -29,7 +29,7 @@ from recall.candidate_table import CandidateTable
 from recall.interest import InterestRoute
 from recall.merge import LearnedMerge, MergeSettings
 from recall.registry import ROUTES
-from recall.route import RecallRoute, TrainedRoute
+from recall.route import RecallRoute, SettlingRoute, TrainedRoute
 from recall.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def refit(context: Context, folder: Path) -> None:
     moments = Moments.of(context)
     evaluated = load(context, context.workspace.path("models", "evaluated"), moments, VALID)
     epochs = {name: route.epochs_found for name, route in evaluated.routes.items() if isinstance(route, TrainedRoute)}
+    settled = {name: route.settled for name, route in evaluated.routes.items() if isinstance(route, SettlingRoute)}
     with context.progress.task("refit: merge and ranker"):
         learn_order(context, moments, evaluated, TEST)
     now = moments.after(TEST)
@@ -79,7 +80,7 @@ def refit(context: Context, folder: Path) -> None:
         knowledge = train_knowledge(now.projection, _knowledge_settings(context), context.settings.seed)
     knowledge.save(_new(folder / "embeddings"))
     with context.progress.task("refit: routes"):
-        fitted = fit_routes(context, replace(now, vectors=knowledge.aligned(now.projection)), epochs)
+        fitted = fit_routes(context, replace(now, vectors=knowledge.aligned(now.projection)), epochs, settled)
     save(replace(evaluated, routes=fitted.routes, unavailable=fitted.unavailable), folder)
 
 
@@ -93,12 +94,17 @@ def load_serving(context: Context) -> Cascade:
     return load(context, folder, Moments.of(context), TEST, baseline=False)
 
 
-def fit_routes(context: Context, snapshot: Snapshot, epochs: dict[str, int] | None = None) -> Cascade:
-    """A cascade of the configured routes, fitted on `snapshot`; a route that its data do not allow is named in `unavailable`."""
+def fit_routes(
+    context: Context, snapshot: Snapshot, epochs: dict[str, int] | None = None, settled: dict[str, Any] | None = None
+) -> Cascade:
+    """A cascade of the configured routes, fitted on `snapshot`; a route that its data do not allow is named in `unavailable`.
+
+    `epochs` and `settled` settings are those that a fit with a slice held back has found, by route.
+    """
     routes: dict[str, RecallRoute] = {}
     unavailable: dict[str, str] = {}
     for name in context.settings.routes.on:
-        route = _new_route(context, name, (epochs or {}).get(name))
+        route = _new_route(context, name, (epochs or {}).get(name), (settled or {}).get(name))
         obstacle = route.obstacle(snapshot) if hasattr(route, "obstacle") else None
         if obstacle is not None:
             unavailable[name] = obstacle
@@ -110,9 +116,9 @@ def fit_routes(context: Context, snapshot: Snapshot, epochs: dict[str, int] | No
     return Cascade(snapshot, routes, context.settings.room("cascade", CascadeSettings), unavailable=unavailable)
 
 
-def _new_route(context: Context, name: str, epochs: int | None) -> RecallRoute:
+def _new_route(context: Context, name: str, epochs: int | None, settled: Any) -> RecallRoute:
     kind: Any = ROUTES[name]
-    settings = context.settings.room(f"recall.{name}", room_class(f"recall.{name}"))
+    settings = settled or context.settings.room(f"recall.{name}", room_class(f"recall.{name}"))
     route: RecallRoute = kind(settings) if epochs is None else kind(settings, epochs=epochs)
     return route
 

@@ -50,16 +50,25 @@ class HeldOut:
 
     def recall(self, search: Search) -> float:
         """Mean of recall@100 over all songs and over songs that the user had not met; the first alone where nobody met a new one."""
-        new = self.relevant[~np.isin(self.relevant, self.known)]
+        new = self.new
         with_known = self._recall(search(None), self.relevant)
         if not len(new):
             return with_known
         return (with_known + self._recall(search((self.known // self.n_songs, self.known % self.n_songs)), new)) / 2
 
-    def _recall(self, found: Found, relevant: Ints) -> float:
+    @property
+    def new(self) -> Ints:
+        """Of `relevant` the pairs that are not `known`."""
+        return self.relevant[~np.isin(self.relevant, self.known)]
+
+    def hit_rate(self, row: Ints, item: Ints, relevant: Ints, k: int = VALIDATION_K) -> npt.NDArray[np.float64]:
+        """Hits over min(k, relevant) of each user `[n_users]`, NaN where none is relevant; lists of at most `k` are pairs (place, song)."""
         n = len(self.users)
-        row = found.row.astype(np.int64)
-        hit = np.isin(row * self.n_songs + found.item, relevant)
+        hit = np.isin(row.astype(np.int64) * self.n_songs + item, relevant)
         wanted = np.bincount(relevant // self.n_songs, minlength=n)
-        some = wanted > 0
-        return float((np.bincount(row[hit], minlength=n)[some] / np.minimum(VALIDATION_K, wanted[some])).mean())
+        hits = np.bincount(row[hit], minlength=n)
+        return np.divide(hits, np.minimum(k, wanted), out=np.full(n, np.nan), where=wanted > 0)
+
+    def _recall(self, found: Found, relevant: Ints) -> float:
+        per_user = self.hit_rate(found.row.astype(np.int64), found.item.astype(np.int64), relevant)
+        return float(per_user[~np.isnan(per_user)].mean())

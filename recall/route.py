@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,16 @@ class TrainedRoute(RecallRoute, Protocol):
 
     epochs_found: int
     """Epochs that `fit` took."""
+
+
+@runtime_checkable
+class SettlingRoute(RecallRoute, Protocol):
+    """A route that finds some of its settings on a slice held back; a refit on everything is given them."""
+
+    @property
+    def settled(self) -> Any:
+        """The route's settings with what `fit` found in the place of what was left open."""
+        ...
 
 
 @runtime_checkable

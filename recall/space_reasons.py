@@ -74,3 +74,14 @@ def contributions(songs: AttributeSongs, users: Vectors, items: Ints) -> dict[st
     length = torch.stack(tuple(parts.values())).sum(0).norm(dim=-1).clamp_min(1e-12)
     vectors = torch.from_numpy(users)
     return {name: ((part * vectors).sum(-1) / length).numpy() for name, part in parts.items()}
+
+
+def either(first: npt.NDArray[np.bool_], near: Paths, far: Paths) -> Paths:
+    """Row by row the path of `near` where `first`, else of `far`; the steps of `near` are the first ones of `far`."""
+    nodes, steps = np.full_like(far.nodes, -1), np.full_like(far.steps, -1)
+    nodes[:, : near.nodes.shape[1]], steps[:, : near.steps.shape[1]] = near.nodes, near.steps
+    nodes, steps = np.where(first[:, None], nodes, far.nodes), np.where(first[:, None], steps, far.steps)
+    length = np.where(first, near.length, far.length).astype(np.int8)
+    assert near.from_profile is not None
+    assert far.from_profile is not None
+    return Paths(nodes, steps, length, far.step_names, np.where(first, near.from_profile, far.from_profile))

@@ -68,15 +68,41 @@ def union_score(sides: tuple[Side, ...], row: npt.NDArray[np.integer], item: npt
     return best
 
 
+class Offers(NamedTuple):
+    """The best songs of some users in one space, best first, grouped by user."""
+
+    row: npt.NDArray[np.int64]
+    """`[n_offers]` place of the user."""
+    item: npt.NDArray[np.int64]
+    rank: npt.NDArray[np.int64]
+    """1 is best."""
+
+    @classmethod
+    def of(cls, side: Side, k: int, exclude: Exclude = None) -> Self:
+        """At most `k` songs of each user, whatever their quotas say."""
+        found = side.space.index.search(side.query, k, exclude)
+        rank = 1 + np.arange(len(found.row)) - np.searchsorted(found.row, found.row)
+        return cls(found.row.astype(np.int64), found.item.astype(np.int64), rank)
+
+
 def union(sides: tuple[Side, ...], k: int, exclude: Exclude = None) -> Found:
-    """The `k` songs of each user, of every space as many as its quota says; best score first, ties by song.
+    """The `k` songs of each user, of every space as many as its quota says; best score first, ties by song."""
+    offers = tuple(Offers.of(side, k, exclude) for side in sides)
+    row, item = taken(offers, tuple(side.quota for side in sides), k, len(sides[0].space.index))
+    score = union_score(sides, row, item)
+    order = np.lexsort((item, -score, row))
+    return Found(row[order].astype(np.int32), item[order].astype(np.int32), score[order])
+
+
+def taken(
+    offers: tuple[Offers, ...], quotas: tuple[npt.NDArray[np.float64], ...], k: int, n_items: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pairs (place of a user, song) of the lists of at most `k`, where each space has the share that its quota `[n_users]` says.
 
     A song is taken in the order of its best rank over quota in any space: with quotas of a half the spaces take turns, a song that both
     have counts once, and the list of k is within that of k + 1.
     """
-    n_items = len(sides[0].space.index)
-    parts = [_claims(side, k, exclude, n_items) for side in sides]
-    pair, claim = (np.concatenate(column) for column in zip(*parts, strict=True))
+    pair, claim = (np.concatenate(column) for column in zip(*map(_claims, offers, quotas, [n_items] * len(offers)), strict=True))
     order = np.lexsort((claim, pair))
     pair, claim = pair[order], claim[order]
     first = np.ones(len(pair), bool)
@@ -85,15 +111,10 @@ def union(sides: tuple[Side, ...], k: int, exclude: Exclude = None) -> Found:
     order = np.lexsort((item, claim, row))
     row, item = row[order], item[order]
     kept = np.arange(len(row)) - np.searchsorted(row, row) < k
-    row, item = row[kept], item[kept]
-    score = union_score(sides, row, item)
-    order = np.lexsort((item, -score, row))
-    return Found(row[order].astype(np.int32), item[order].astype(np.int32), score[order])
+    return row[kept], item[kept]
 
 
-def _claims(side: Side, k: int, exclude: Exclude, n_items: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _claims(offers: Offers, quota: npt.NDArray[np.float64], n_items: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Pairs (place of a user · n_items + song) that a space offers, and the rank over quota of each."""
-    found = side.space.index.search(side.query, k, exclude)
-    heard = side.quota[found.row] > 0
-    rank = 1 + np.arange(len(found.row)) - np.searchsorted(found.row, found.row)
-    return found.row[heard].astype(np.int64) * n_items + found.item[heard], rank[heard] / side.quota[found.row[heard]]
+    heard = quota[offers.row] > 0
+    return offers.row[heard] * n_items + offers.item[heard], offers.rank[heard] / quota[offers.row[heard]]

@@ -11,7 +11,7 @@ the whole catalogue have as mean and spread, so that it says how far above the r
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -22,10 +22,11 @@ from torch import Tensor
 
 from embeddings.song_encoder import SongEncoder
 from embeddings.training import ProgressCallback, TrainingSettings
+from etl.errors import UserError
 from recall.attribute_songs import AttributeSongs
 from recall.attributes import Attributes, Ints
 from recall.candidates import Candidates, Paths
-from recall.held_out import EXACT, VALIDATION_K, Search
+from recall.held_out import EXACT, VALIDATION_K, HeldOut, Search
 from recall.histories import played_songs
 from recall.profile_features import ProfileSchema
 from recall.route_settings import TrainedHead, part_of
@@ -36,8 +37,10 @@ from recall.serving import UserTables, Vectors, nearest_song, played_pairs, slic
 from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
 from recall.space_network import LongSpace, ShortSpace, TwoSpaces
-from recall.space_reasons import long_paths
+from recall.space_quota import EVEN, learned_quota
+from recall.space_reasons import either, long_paths
 from recall.space_union import SERVING, Side, Space, union, union_score
+from recall.stopped_training import HeldBack
 from recall.vector_index import IndexSettings
 
 
@@ -57,12 +60,17 @@ class TwoSpacesSettings(NetworkSettings, SdmExamples):
     """Tokens from the beginning of the session on that are the longer window."""
     long_targets: int = 8
     """Targets that a session gives the long space."""
-    long_quota: float = 0.5
-    """Share of the list that comes from the long space."""
+    long_quota: float | None = None
+    """Share of the list that comes from the long space, from 0 to 1; left out it is learned on the slice that stops training."""
     learning_rate: float = 2e-3
     max_epochs: int = 12
     patience: int = 2
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.long_quota is not None and not 0 <= self.long_quota <= 1:
+            raise UserError(f"long_quota = {self.long_quota} in [recall.two_spaces] must lie between 0 and 1: set it so or leave it out")
 
     @property
     def long(self) -> LongExamples:
@@ -76,6 +84,8 @@ class TwoSpacesRoute:
     name: ClassVar[str] = "two_spaces"
     epochs_found: int
     """Epochs that training took; a refit on all events takes them as `epochs`."""
+    long_quota: float
+    """Share of the list that comes from the long space: as set, else as `fit` found it, else a half."""
 
     def __init__(
         self, settings: TwoSpacesSettings = TwoSpacesSettings(), epochs: int | None = None, progress: ProgressCallback | None = None
@@ -83,6 +93,7 @@ class TwoSpacesRoute:
         """With `epochs` the fit takes exactly that many on all events; without, it stops early on the latest slice of them."""
         self.settings, self.epochs, self.progress = settings, epochs, progress
         self.epochs_found = epochs or 0
+        self.long_quota = EVEN if settings.long_quota is None else settings.long_quota
         self._now: int | None = None
 
     def fit(self, snapshot: Snapshot) -> None:
@@ -92,9 +103,10 @@ class TwoSpacesRoute:
         self._profile = self._schema.encode(snapshot.catalogue.users)
         encoder = SongEncoder(snapshot.projection, snapshot.vectors, s.dim, snapshot.seed, id_dropout=s.id_dropout)
         self._build(Attributes.of(snapshot.projection), encoder, snapshot.seed)
+        sittings = Sittings.of(snapshot, s)
         result = fit_sdm(
             self._model,
-            Sittings.of(snapshot, s),
+            sittings,
             self._attributes,
             self._profile,
             examples=s,
@@ -107,7 +119,13 @@ class TwoSpacesRoute:
             progress=self.progress,
         )
         self.epochs_found, self.metrics = result.epochs_found, result.metrics
+        self.long_quota = self._learned_quota(sittings, snapshot.seed) if s.long_quota is None else s.long_quota
         self.observe(snapshot)
+
+    @property
+    def settled(self) -> TwoSpacesSettings:
+        """The settings with the quota that `fit` found, for a refit on all events, which holds back nothing to find it on."""
+        return replace(self.settings, long_quota=self.long_quota)
 
     def observe(self, snapshot: Snapshot) -> None:
         """Take the snapshot's histories and profiles; parameters were learned."""
@@ -140,7 +158,7 @@ class TwoSpacesRoute:
         near = song_paths(nearest_song(table, sequence, requests.short_start, requests.short_end, wanted, s.short_length), items)
         vectors = self._vectors.of(users)[1]
         far = long_paths(self._model.long.songs, self._attributes, self._spaces[1].index.vectors, vectors, self._sittings, requests, wanted)
-        return _either(short.score(row, items) >= long.score(row, items), near, far)
+        return either(short.score(row, items) >= long.score(row, items), near, far)
 
     def sides(self, users: npt.NDArray[np.integer]) -> tuple[Side, Side]:
         """The users `[n]` in the short space and in the long one."""
@@ -153,7 +171,7 @@ class TwoSpacesRoute:
         torch.save({"keys": list(self._attributes.keys), "state": state}, folder / "two_spaces.pt")
         if isinstance(self._model.short.songs, SongEncoder):
             self._model.short.songs.save(folder)
-        TrainedHead(asdict(self.settings), self.epochs_found, self._schema).write(folder / "two_spaces.json")
+        TrainedHead(asdict(self.settled), self.epochs_found, self._schema).write(folder / "two_spaces.json")
 
     @classmethod
     def load(cls, folder: Path, snapshot: Snapshot) -> Self:
@@ -208,25 +226,28 @@ class TwoSpacesRoute:
         context = context_of(sittings, self._attributes, self._profile, sides, self.settings)
         short = self._model.short(context)[torch.arange(len(users)), context.n_short]
         has = np.stack([sides.short_end > sides.short_start, sides.long_end > sides.long_start], axis=1)
-        share = np.array([1 - self.settings.long_quota, self.settings.long_quota])
+        share = np.array([1 - self.long_quota, self.long_quota])
         quota = np.where(has.any(1, keepdims=True), has, True) * share
         # Where the side that is there has no share by the setting, it still is all there is.
         quota = np.where(quota.sum(1, keepdims=True) > 0, quota, has).astype(np.float32)
         return short.numpy(), self._model.long(context).numpy(), quota
 
     def _search_in(self, sittings: Sittings, users: Ints) -> Search:
-        parts = [self._vectors_in(sittings, users[part]) for part in slices(len(users))]
-        short, long, quota = (np.concatenate(column) for column in zip(*parts, strict=True))
-        sides = self._sides_of(self._new_spaces(EXACT), short, long, quota)
+        sides = self._sides_in(sittings, users)
         return lambda exclude: union(sides, VALIDATION_K, exclude)
 
+    def _sides_in(self, sittings: Sittings, users: Ints) -> tuple[Side, Side]:
+        parts = [self._vectors_in(sittings, users[part]) for part in slices(len(users))]
+        short, long, quota = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return self._sides_of(self._new_spaces(EXACT), short, long, quota)
 
-def _either(first: npt.NDArray[np.bool_], near: Paths, far: Paths) -> Paths:
-    """Row by row the path of `near` where `first`, else of `far`; the steps of `near` are the first ones of `far`."""
-    nodes, steps = np.full_like(far.nodes, -1), np.full_like(far.steps, -1)
-    nodes[:, : near.nodes.shape[1]], steps[:, : near.steps.shape[1]] = near.nodes, near.steps
-    nodes, steps = np.where(first[:, None], nodes, far.nodes), np.where(first[:, None], steps, far.steps)
-    length = np.where(first, near.length, far.length).astype(np.int8)
-    assert near.from_profile is not None
-    assert far.from_profile is not None
-    return Paths(nodes, steps, length, far.step_names, np.where(first, near.from_profile, far.from_profile))
+    def _learned_quota(self, sittings: Sittings, seed: int) -> float:
+        """The quota that finds most in the slice that stopped training; a half where everything was learned from."""
+        s, sequences = self.settings, sittings.sequences
+        late, _ = HeldBack.of(sequences, sittings.ordinal, s.valid_share, self.epochs, s.max_epochs)
+        if late is None or not (sequences.positive & ~late).any():
+            return EVEN
+        seen, held = sittings.take(~late), HeldOut.of(sequences, late, self._attributes.n_songs, s.valid_users, seed)
+        requests = self._requests(seen, held.users)
+        both = (requests.short_end > requests.short_start) & (requests.long_end > requests.long_start)
+        return learned_quota(self._sides_in(seen, held.users), held, both)
