@@ -250,9 +250,8 @@ def page(copies: int, n: int, cells: dict[str, dict[str, Any]], sizes: dict[str,
     lines.append(f"One worker and two wrote {'the same file, byte for byte' if same else 'DIFFERENT FILES'}.")
     if "killed and begun again" in cells:
         again = cells["killed and begun again"]
-        lines.append(
-            f"Killed with {again['shards kept']} shards written and begun again: {'the same file' if again['same file'] else 'ANOTHER FILE'}."
-        )
+        came = "the same file" if again["same file"] else "ANOTHER FILE"
+        lines.append(f"Killed with {again['shards kept']} shards written and begun again: {came}.")
     if "batch all" in cells:
         whole = cells["batch all"]
         lines.append(

@@ -41,13 +41,14 @@ class AsOfCounts:
     def of(cls, keys: npt.NDArray[np.int64], position: npt.NDArray[np.int64], weight: npt.NDArray[np.floating]) -> Self:
         """Counts of the events `[n_events]` with these keys (not negative), positions (ascending) and weights."""
         order = np.argsort(keys, kind="stable")
-        distinct, n_of_key = np.unique(keys[order], return_counts=True)
+        keys = keys[order]
+        head = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))[: len(keys)])
         span = int(position[-1]) + 1 if len(position) else 1
         # A log of millions of listeners is held many times over: half as wide where that is enough.
         narrow = np.int32 if max(span, len(position)) <= np.iinfo(np.int32).max else np.int64
         return cls(
-            keys=distinct,
-            first=np.concatenate(([0], np.cumsum(n_of_key))).astype(narrow),
+            keys=keys[head],
+            first=np.append(head, len(keys)).astype(narrow),
             position=position[order].astype(narrow),
             cumulative=None if (weight == 1).all() else np.concatenate(([0.0], np.cumsum(weight[order], dtype=np.float64))),
             span=span,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from etl.events import Events
 from recall.candidate_table import CandidateTable
+from recall.heard import Heard
 from recall.histories import half_life_decay
 from recall.snapshot import Snapshot
 
@@ -110,15 +111,15 @@ class MergeFeatures:
         return columns
 
     @cached_property
-    def _songs_heard(self) -> _Heard:
+    def _songs_heard(self) -> Heard:
         plays = self.snapshot.plays
-        return _Heard.by(plays, plays.item, self.snapshot.age(plays))
+        return Heard.by(plays, plays.item, self.snapshot.age(plays), self.snapshot.catalogue.n_users)
 
     @cached_property
-    def _facets_heard(self) -> dict[str, _Heard]:
+    def _facets_heard(self) -> dict[str, Heard]:
         plays, age = self.snapshot.plays, self.snapshot.age(self.snapshot.plays)
         groups = {relation: self._first_of(relation)[plays.item] for relation in FACETS.values()}
-        return {relation: _Heard.by(plays, group, age) for relation, group in groups.items()}
+        return {relation: Heard.by(plays, group, age, self.snapshot.catalogue.n_users) for relation, group in groups.items()}
 
     def _facet(self, relation: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
         """Song and node of every fact of a relation."""
@@ -144,39 +145,3 @@ class MergeFeatures:
 
 
 PLACES: Final = [f"share of {facet}'s plays" for facet in FACETS]
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """How often and how recently each user has heard each group (a song, an artist, an album), keyed by user and group."""
-
-    key: npt.NDArray[np.int64]
-    count: npt.NDArray[np.float64]
-    last: npt.NDArray[np.float64]
-    """Age of the latest play."""
-    songs: npt.NDArray[np.float64]
-    """Distinct songs of the group that were heard."""
-
-    @classmethod
-    def by(cls, plays: Events, group: npt.NDArray[np.int32], age: npt.NDArray[np.float64]) -> _Heard:
-        """Plays `[n]` by their user and group; a play of group -1 is left out."""
-        known = group >= 0
-        code = plays.user[known].astype(np.int64) << 32 | group[known]
-        key, row = np.unique(code, return_inverse=True)
-        last = np.full(len(key), np.inf)
-        np.minimum.at(last, row, age[known])
-        distinct = np.unique(row.astype(np.int64) << 32 | plays.item[known])
-        songs = np.bincount(distinct >> 32, minlength=len(key)).astype(np.float64)
-        count = np.bincount(row, weights=plays.count[known], minlength=len(key)).astype(np.float64)
-        return cls(key, count, last, songs)
-
-    def of(
-        self, user: npt.NDArray[np.int32], group: npt.NDArray[np.int32]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Count, age of the latest play (NaN if never) and distinct songs of each pair, `[n]`."""
-        code = user.astype(np.int64) << 32 | np.maximum(group, 0)
-        row = np.minimum(np.searchsorted(self.key, code), max(len(self.key) - 1, 0))
-        if len(self.key) == 0:
-            return np.zeros(len(user)), np.full(len(user), np.nan), np.zeros(len(user))
-        found = (self.key[row] == code) & (group >= 0)
-        return np.where(found, self.count[row], 0), np.where(found, self.last[row], np.nan), np.where(found, self.songs[row], 0)
