@@ -25,6 +25,20 @@ COMPUTED: Final = (*NUMERIC, *MASSES, *RECEPTION)
 """Numeric features that are counted from the log: listening, the user profile's masses, the song profile."""
 CONTEXT: Final = ("scene", "hour", "weekday", "place")
 """Coded features of the moment."""
+CROSSES: Final = (
+    ("user", "song"),
+    ("user", "artist"),
+    ("user", "album"),
+    ("user", "style"),
+    ("user", "language"),
+    ("user", "scene"),
+    ("song", "scene"),
+    ("scene", "style"),
+    ("hour", "style"),
+    ("weekday", "style"),
+    ("scene", "place"),
+)
+"""Fields that linear models take together. Each column of the profile is crossed besides, see `FeatureSchema.crosses`."""
 MAX_CATEGORIES: Final = 1_000
 """A profile column with more distinct texts than this is a name, not a category, and is left out."""
 CHUNK: Final = 262_144
@@ -81,6 +95,11 @@ class FeatureSchema:
     def code_sizes(self) -> tuple[int, ...]:
         """Number of codes of each coded column, 0 (unknown) included."""
         return (*(len(values) + 1 for values in self.categories.values()), self.n_scenes + 1, 25, 8, N_PLACES + 1)
+
+    @property
+    def crosses(self) -> tuple[tuple[str, ...], ...]:
+        """Declared crosses by the names of their fields: user, song and its facets, the context's codes, and `profile NAME`."""
+        return (*CROSSES, *((f"profile {name}", other) for name in self.categories for other in ("style", "artist")))
 
     def save(self, file: Path) -> None:
         """Write as JSON."""
