@@ -73,7 +73,7 @@ class DinInputs(SongInputs):
             target=torch.from_numpy(place[columns.item]),
             history=torch.from_numpy(place[history]),
             owner=torch.from_numpy(owner),
-            age=torch.from_numpy(self._ages(columns, owner, rows)),
+            age=torch.from_numpy(self.ages(columns, owner, rows)),
             numeric=torch.from_numpy(columns.numeric),
             codes=torch.from_numpy(columns.codes),
             label=torch.from_numpy(columns.label),
@@ -86,7 +86,7 @@ class DinInputs(SongInputs):
             in_histories(self.histories, columns.start, columns.end, self.n_songs) + np.bincount(columns.item, minlength=self.n_songs)
         )
 
-    def _ages(self, columns: HistoryColumns, owner: npt.NDArray[np.intp], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def ages(self, columns: HistoryColumns, owner: npt.NDArray[np.intp], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Age bucket of each history entry: log2 of hours, or of its place from the end where time is ordinal."""
         if self.ordinal:
             age = (columns.end[owner] - 1 - rows).astype(np.float32)
