@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from etl.behaviours import POSITIVE
 from etl.events import Events
@@ -75,7 +76,9 @@ class Moments:
         events = self.events if part == TEST else self.events.take(self.split.seen(part))
         # Ordinal times date nothing, so they cannot hide a fact either.
         projection = self.projection if self.split.ordinal else self.projection.as_of(now)
-        return Snapshot(self.lake.catalogue, events, projection, now, self.split.ordinal, vectors, self.seed, self.lake.scenes)
+        # Comments of a later part have no event here, and count only with theirs.
+        said = self.lake.comments if self.split.ordinal else self.lake.comments.filter(pl.col("ts") <= now)
+        return Snapshot(self.lake.catalogue, events, projection, now, self.split.ordinal, vectors, self.seed, self.lake.scenes, said)
 
     def window(self, part: int) -> Window:
         """Relevant pairs of VALID or TEST."""

@@ -18,6 +18,7 @@ import torch
 from embeddings.song_encoder import SongEncoder
 from embeddings.training import ProgressCallback, TrainingSettings
 from recall.candidates import Candidates, Paths
+from recall.comments import CommentUse
 from recall.histories import played_songs
 from recall.interest_sequences import Ints, Sequences
 from recall.interest_tower import InterestModel, InterestTower, TowerShape
@@ -42,6 +43,9 @@ class InterestSettings(TowerShape, ExampleSettings):
     max_epochs: int = 10
     patience: int = 2
     threads: int | None = None
+    comments: CommentUse = "ignored"
+    """Comments in the sequence: `ignored`; `all_positive`, each as evidence for its song; or `by_sentiment`, those in favour as such
+    evidence, while a song that the user has last spoken against is no evidence whatever else was done with it."""
 
 
 class InterestRoute:
@@ -67,7 +71,7 @@ class InterestRoute:
         self._build(encoder, snapshot.seed)
         result = fit_interest(
             self._model,
-            Sequences.of(snapshot),
+            Sequences.of(snapshot, self.settings.comments),
             self._schema.encode(snapshot.catalogue.users),
             ordinal=snapshot.ordinal,
             examples=self.settings,
@@ -82,7 +86,7 @@ class InterestRoute:
     def observe(self, snapshot: Snapshot) -> None:
         """Take the snapshot's histories and profiles; song vectors were learned."""
         self._model.eval()
-        self._sequences = Sequences.of(snapshot)
+        self._sequences = Sequences.of(snapshot, self.settings.comments)
         self._profile = self._schema.encode(snapshot.catalogue.users)
         self._table = self._model.table()
         self._index = VectorIndex(self._table.numpy())

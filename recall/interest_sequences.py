@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import POSITIVE, Behaviour
+from recall.comments import CommentUse, Feelings
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
 
 Ints = npt.NDArray[np.int64]
@@ -43,14 +44,19 @@ class Sequences:
     """`[n_tokens]` the song was clicked or heard from a search."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Self:
-        """Sequences of a snapshot. A song that directly follows itself (click, full play, collect) is one token: it predicts nothing."""
-        events = snapshot.events.of(*TOKENS).of_songs(snapshot.catalogue.n_songs)
+    def of(cls, snapshot: Snapshot, comments: CommentUse = "ignored") -> Self:
+        """Sequences of a snapshot. A song that directly follows itself (click, full play, collect) is one token: it predicts nothing.
+
+        A comment that counts as liking by `comments` is a positive token; a song that the user has spoken against has none at all.
+        """
+        feelings = Feelings.of(snapshot, comments)
+        chosen = (np.isin(snapshot.events.behaviour, TOKENS) | feelings.liking) & ~feelings.refused
+        events = snapshot.events.take(chosen).of_songs(snapshot.catalogue.n_songs)
         events = events.take(np.argsort(events.user, kind="stable"))
         first = np.ones(len(events), bool)
         first[1:] = (events.user[1:] != events.user[:-1]) | (events.item[1:] != events.item[:-1])
         start = np.flatnonzero(first)
-        code = np.where(np.isin(events.behaviour, POSITIVE), events.behaviour, Behaviour.CLICK).astype(np.int64)
+        code = np.where(np.isin(events.behaviour, (*POSITIVE, Behaviour.COMMENT)), events.behaviour, Behaviour.CLICK).astype(np.int64)
         strongest = np.maximum.reduceat(code, start) if len(start) else code
         offsets = np.zeros(snapshot.catalogue.n_users + 1, np.int64)
         np.cumsum(np.bincount(events.user[start], minlength=snapshot.catalogue.n_users), out=offsets[1:])

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from etl.behaviours import PLAYED, POSITIVE
 from etl.catalogue import Catalogue
@@ -34,6 +35,8 @@ class Snapshot:
     seed: int = 0
     scenes: tuple[str, ...] = ()
     """Names of the scenes that the codes of `events.scene` stand for."""
+    comments: pl.DataFrame | None = None
+    """`user, item` (ids), `ts`, `sentiment` in [-1, 1] of judged comments, where the source has them: `Lake.comments`."""
 
     @cached_property
     def positives(self) -> Events:
