@@ -55,6 +55,8 @@ class Claim:
     """Route of the second variant, where it is another one."""
     watch: str = field(default="all")
     """Slice that the verdict rests on."""
+    also_watch: tuple[str, ...] = ()
+    """Further slices that get a verdict of their own."""
 
 
 CLAIMS: Final = {
@@ -77,6 +79,20 @@ CLAIMS: Final = {
         hidden_share=0.3,
         other_route="popular",
         watch="no history",
+    ),
+    "comments": Claim(
+        "comments tell taste by what they feel, beside none at all",
+        "interest",
+        {"comments": "by_sentiment"},
+        {},
+        also_watch=("new",),
+    ),
+    "comments_feeling": Claim(
+        "what a comment feels says more than that there is one",
+        "interest",
+        {"comments": "by_sentiment"},
+        {"comments": "all_positive"},
+        also_watch=("new",),
     ),
 }
 
@@ -198,7 +214,7 @@ def table(names: list[str], seeds: list[int], size: SimulationSettings, work: Pa
             for k in (20, DEPTH):
                 first, second, found = differences(name, seeds, part, k, work)
                 if np.isfinite(found.value):
-                    judged = f"**{verdict(found)}**" if (part, k) == (claim.watch, DEPTH) else ""
+                    judged = f"**{verdict(found)}**" if part in (claim.watch, *claim.also_watch) and k == DEPTH else ""
                     span = f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
                     lines.append(f"| {claim.says} | {claim.preset} | {part} | {k} | {first:.4f} | {second:.4f} | {span} | {judged} |")
     return "\n".join(lines) + "\n"
