@@ -47,6 +47,12 @@ class PlayService:
         offsets = np.concatenate(([0], np.cumsum(np.bincount(user))))
         return cls(offsets, item, *(_numbered([of.get(name) for name in names.tolist()]) for of in (artists, albums)))
 
+    def of_listeners(self, users: Ints) -> PlayService:
+        """The same songs, and only these listeners, in this order."""
+        n = np.diff(self.offsets)[users]
+        rows = np.arange(n.sum()) + np.repeat(self.offsets[users] - (np.cumsum(n) - n), n)
+        return PlayService(np.concatenate(([0], np.cumsum(n))), self.item[rows], self.artist, self.album)
+
     @property
     def n_songs(self) -> int:
         """Songs that were played."""
