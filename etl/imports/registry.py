@@ -8,6 +8,7 @@ from typing import Final
 
 from etl.config_out import write_config
 from etl.errors import UserError
+from etl.imports.cm100k import import_cm100k
 from etl.imports.film_songs import import_film_songs
 from etl.imports.lastfm import import_lastfm
 from etl.imports.ml1m import import_ml1m
@@ -22,6 +23,7 @@ IMPORTS: Final[dict[str, Callable[[Path], ImportedSource]]] = {
     "lastfm-2k": import_lastfm,
     "film-songs": import_film_songs,
     "ml1m-sequences": import_ml1m,
+    "cm100k": import_cm100k,
 }
 """Name of a data set, as the command line takes it, to its reader."""
 
