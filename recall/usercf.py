@@ -53,6 +53,7 @@ class UserCfRoute:
         self._listeners = csr(self._unit.T)
         self._itself = csr(eye_array(snapshot.catalogue.n_users))
         self._played = played_songs(snapshot)
+        self._latest: tuple[npt.NDArray[np.int32], csr_array] | None = None
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs that the user's neighbours hear most."""
@@ -89,8 +90,11 @@ class UserCfRoute:
         return csr(others + self._itself[users]) if self.settings.include_self else others
 
     def _others(self, users: npt.NDArray[np.int32]) -> csr_array:
-        best = product_top_k(self._unit, users, self._listeners, self.settings.neighbours, exclude=self._itself)
-        return rows_of(best, (len(users), self._unit.shape[0]))
+        # Both lists and the scores of a request are of the same users, whose neighbours are most of the work.
+        if self._latest is None or not np.array_equal(self._latest[0], users):
+            best = product_top_k(self._unit, users, self._listeners, self.settings.neighbours, exclude=self._itself)
+            self._latest = users.copy(), rows_of(best, (len(users), self._unit.shape[0]))
+        return self._latest[1]
 
 
 def unit_rows(weights: csr_array) -> csr_array:
