@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,9 @@ from recall.candidate_table import CandidateTable
 from recall.merge_features import MergeFeatures
 from recall.snapshot import Snapshot
 from recall.tree_kernel import TreeKernel
+
+FEATURES_AT_ONCE = 500_000
+"""Candidates whose columns are in memory together while the merge learns, about."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,7 @@ class LearnedMerge:
         if not labels[rows].any():
             raise ValueError("the learned merge has no positive candidate to learn from")
         features = MergeFeatures(snapshot)
-        # Features of the whole table, then rows: a user's best score is over all of its candidates.
-        matrix = features.matrix(table)[rows]
+        matrix = _rows_of(features, table, rows)
         is_new = np.isnan(matrix[:, features.names(table.routes, table.parts).index("song last")])
         grade = np.where(labels[rows], np.where(is_new, self.settings.new_gain, 1), 0)
         _, group = np.unique(table.user[rows], return_counts=True)
@@ -130,6 +133,21 @@ class LearnedMerge:
         merge = cls()
         merge._trees = lgb.Booster(model_file=folder / "merge.txt")
         return merge
+
+
+def _rows_of(features: MergeFeatures, table: CandidateTable, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    """The columns of some rows (ascending), `[n_rows, n_features]`.
+
+    They are made for all candidates of some users at a time, since a user's best score is over all of its candidates, and then
+    cut to the rows: the whole table's would need many times the memory of the table.
+    """
+    heads = np.flatnonzero(np.concatenate([[True], table.user[1:] != table.user[:-1]]))
+    cuts = np.append(heads[np.searchsorted(heads, np.arange(0, len(table), FEATURES_AT_ONCE)) % len(heads)], len(table))
+    parts = []
+    for start, end in pairwise(np.unique(cuts).tolist()):
+        mine = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
+        parts.append(features.columns(table.take(slice(start, end)))[:, mine].T)
+    return np.concatenate(parts)
 
 
 def _plain(names: list[str]) -> list[str]:

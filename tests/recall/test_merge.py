@@ -136,3 +136,10 @@ def test_parts_of_a_route_reach_the_trees_by_name() -> None:
     turned = replace(table, parts=tuple(table.parts[column] for column in order), part=table.part[:, order])
     np.testing.assert_array_equal(merge.score(turned, SNAPSHOT), whole)
     assert np.isfinite(merge.score(replace(table, parts=(), part=None), SNAPSHOT)).all()
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100, 10**9])
+def test_it_learns_the_same_however_the_columns_are_made(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fitted().score(TABLE, SNAPSHOT)
+    monkeypatch.setattr("recall.merge.FEATURES_AT_ONCE", at_once)
+    np.testing.assert_array_equal(fitted().score(TABLE, SNAPSHOT), whole)
