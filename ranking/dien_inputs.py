@@ -153,7 +153,8 @@ def live_plays(snapshot: Snapshot) -> BehaviourSequences:
 
 def run_start(begin: Ints, end: Ints, length: int) -> Ints:
     """Row `[n]` where the extractor begins for histories `begin:end`: a multiple of `length`, the latest with that many after it."""
-    return begin + np.maximum((end - begin) // length - 1, 0) * length
+    start: Ints = begin + np.maximum((end - begin) // length - 1, 0) * length
+    return start
 
 
 def _runs(columns: DienColumns) -> tuple[Packed, npt.NDArray[np.intp]]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ranking.gru import Gru, Packed
 from ranking.song_network import Bag, DeepSettings, SongNetwork, tower
 from ranking.window_attention import window_attention
+from ranking.window_mean import window_mean
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,10 @@ class DienBatch(NamedTuple):
 
 
 class DienNetwork(SongNetwork):
-    """Interests h = GRU(songs); their evolution h' = AUGRU(h, attention to the target); logit = MLP([h'_T, e_t, h'_T ⊙ e_t, …])."""
+    """Interests h = GRU(songs); their evolution h' = AUGRU(h, attention to the target); logit = MLP([h'_T, e_t, h'_T ⊙ e_t, m, m ⊙ e_t]).
+
+    m is the mean of the history's songs: the authors' code gives the MLP their sum beside the evolved interest, which the paper leaves out.
+    """
 
     def __init__(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int, settings: DienSettings) -> None:
         """`given_dim` is the shared encoder's width (0 without one), `n_facets` the size of the facet vocabulary."""
@@ -72,7 +76,7 @@ class DienNetwork(SongNetwork):
         self.extractor, self.evolution = Gru(width), Gru(width)
         self.of_target = nn.Linear(width, width, bias=False)
         self.attends = settings.evolution == "augru"
-        self.mlp = tower(3 * width + len(code_sizes) * settings.code_width + n_numeric, settings)
+        self.mlp = tower(5 * width + len(code_sizes) * settings.code_width + n_numeric, settings)
 
     def forward(self, batch: DienBatch) -> Tensor:
         """Logits `[b]`."""
@@ -91,8 +95,10 @@ class DienNetwork(SongNetwork):
         target = song.index_select(0, batch.target)
         attention = window_attention(self.of_target(target), interests, batch.windows) if self.attends else None
         evolved = self.evolution.last(self.evolution.inputs(interests), batch.windows, attention)
+        mean = window_mean(song.index_select(0, batch.history), batch.windows)
         codes = self.code(batch.codes).flatten(1)
-        logit: Tensor = self.mlp(torch.cat((evolved, target, evolved * target, codes, batch.numeric), dim=1))
+        inputs = (evolved, target, evolved * target, mean, mean * target, codes, batch.numeric)
+        logit: Tensor = self.mlp(torch.cat(inputs, dim=1))
         return logit.squeeze(1)
 
     def auxiliary_loss(self, song: Tensor, interests: Tensor, asked: NextPlays) -> Tensor:

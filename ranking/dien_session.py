@@ -44,14 +44,14 @@ class DienSession:
     @torch.inference_mode()
     def _logits(self, examples: Examples) -> npt.NDArray[np.float32]:
         listeners, place = np.unique(self._known(examples.user), return_inverse=True)
-        states, of_listener = self._states.interests(listeners)
+        states, history, of_listener = self._states.interests(listeners)
         windows = Packed.of(of_listener.first[place], np.diff(of_listener.offsets)[place])
         numbers = (self._inputs.features.numeric(examples), self._inputs.codes(examples), examples.label)
         none = torch.empty(0, dtype=torch.int64)
         target = torch.from_numpy(examples.item.astype(np.int64))
         asked = NextPlays(none, none, none)
         columns = (torch.from_numpy(column) for column in numbers)
-        batch = DienBatch(torch.empty(0), NO_FACETS, target, none, of_listener, windows, asked, *columns)
+        batch = DienBatch(torch.empty(0), NO_FACETS, target, history, of_listener, windows, asked, *columns)
         logits: npt.NDArray[np.float32] = self._ranker._network.head(self._ranker._songs, states, batch).numpy()
         return logits
 

@@ -22,6 +22,8 @@ class Interests(NamedTuple):
 
     states: Tensor
     """`[r, width]`, oldest first within a listener."""
+    history: Tensor
+    """`[r]` songs of the plays."""
     windows: Packed
     """One window a listener."""
 
@@ -43,6 +45,7 @@ class ListenerStates:
         """`[m]` plays of each listener so far."""
         self._own: Floats = np.zeros((n_listeners, length, width), np.float32)
         self._before: Floats = np.zeros((n_listeners, length, width), np.float32)
+        self._item: Ints = np.zeros((n_listeners, length), np.int64)
 
     @classmethod
     @torch.inference_mode()
@@ -55,9 +58,11 @@ class ListenerStates:
         earlier = np.maximum(block - inputs.length, 0)
         for first in (earlier, block):  # where there is one block only, its run is made twice, and is the same
             run = Packed.of(begin + first, end - begin - first)
-            vectors = network.extractor.inputs(songs).index_select(0, torch.from_numpy(inputs.histories.item[run.rows].astype(np.int64)))
+            item = inputs.histories.item[run.rows].astype(np.int64)
+            vectors = network.extractor.inputs(songs).index_select(0, torch.from_numpy(item))
             after = network.extractor.states(vectors, Packed(run.offsets[:-1], run.offsets)).numpy()
             who, play = run.owner, run.rows - begin[run.owner]
+            states._item[who, play % inputs.length] = item  # plays ascend: the latest of a place is written last
             own = play < first[who] + inputs.length
             states._own[who[own], play[own] % inputs.length] = after[own]
             states._before[who[~own], play[~own] % inputs.length] = after[~own]
@@ -77,7 +82,8 @@ class ListenerStates:
         place = play % self.length
         new_block = (play // self.length == (self.n_plays // self.length)[who]) & (play >= self.length)
         states = np.where(new_block[:, None], self._before[who, place], self._own[who, place])
-        return Interests(torch.from_numpy(states), Packed(packed.offsets[:-1], packed.offsets))
+        history = torch.from_numpy(self._item[who, place])
+        return Interests(torch.from_numpy(states), history, Packed(packed.offsets[:-1], packed.offsets))
 
     @torch.inference_mode()
     def _one_play_each(self, listener: Ints, item: npt.NDArray[np.integer]) -> None:
@@ -87,7 +93,8 @@ class ListenerStates:
         inside = (place > 0)[:, None]
         own = np.where(inside, self._own[listener, last], np.float32(0))
         before = np.where(inside, self._before[listener, last], self._own[listener, last])
-        inputs = self._network.extractor.inputs(self._songs[torch.from_numpy(item.astype(np.int64))])
+        self._item[listener, place] = item
+        inputs = self._network.extractor.inputs(self._songs[torch.from_numpy(self._item[listener, place])])
         step = Packed.of(np.tile(np.arange(len(listener)), 2), np.ones(2 * len(listener), np.int64))
         after = self._network.extractor.states(inputs, step, start=torch.from_numpy(np.concatenate((own, before)))).numpy()
         self._own[listener, place], self._before[listener, place] = np.split(after, 2)

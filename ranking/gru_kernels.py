@@ -28,7 +28,10 @@ KEPT: Final = 4
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function of float32 arrays on one thread."""
     # Sums may be reordered and fused: the compiler then uses vector instructions; infinities and NaN keep their meaning.
-    return numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy")(function)
+    compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy")(
+        function
+    )
+    return compiled
 
 
 @kernel
@@ -40,7 +43,7 @@ def _tanh(x: np.float32) -> np.float32:
 
 
 @kernel
-def _sigmoid(x: np.float32) -> np.float32:
+def _sigmoid(x: np.float32) -> Any:
     return _HALF + _HALF * _tanh(_HALF * x)
 
 

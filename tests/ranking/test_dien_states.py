@@ -51,13 +51,14 @@ def test_states_brought_forward_are_those_of_the_network_from_scratch(heard: lis
     before, after = inputs_of(plays(user[:known], item[:known])), inputs_of(plays(user, item))
     states = ListenerStates.of(network, songs, before, users)
     states.heard(np.array(user[known:], np.int64), np.array(item[known:], np.int64))
-    found, windows = states.interests(users)
+    found, history, windows = states.interests(users)
 
     batch, distinct = after.batch(after.columns(examples_at_now(plays(user, item), users, np.zeros(4, np.int32))))
     with torch.inference_mode():
         scratch = network.interests(songs[torch.from_numpy(distinct)], batch)
     assert np.array_equal(np.diff(windows.offsets), np.diff(batch.windows.offsets))
     np.testing.assert_allclose(found, scratch[batch.windows.rows], atol=1e-6)
+    assert np.array_equal(history.numpy(), distinct[batch.history.numpy()[batch.windows.rows]])
 
 
 @pytest.fixture(scope="module")

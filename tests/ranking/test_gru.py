@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ranking.gru import Gru, Packed
 from ranking.window_attention import window_attention
+from ranking.window_mean import window_mean
 
 LENGTHS = np.array([5, 0, 1, 9, 17])
 
@@ -150,6 +151,17 @@ def test_windows_of_shared_states_are_softmaxes_with_their_gradients() -> None:
     expected = torch.autograd.grad((torch.cat(parts) * weigh).sum(), (query, states))
     for got, want in zip(found, expected, strict=True):
         torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-4)
+
+
+def test_means_of_windows_with_their_gradients() -> None:
+    first, length = np.array([0, 3, 2, 9, 5]), np.array([4, 5, 0, 1, 5])
+    vectors, weigh = torch.randn(10, 6).requires_grad_(), torch.randn(5, 6)
+    means = window_mean(vectors, Packed.of(first, length))
+    parts = [vectors[a : a + n].mean(0) if n else torch.zeros(6) for a, n in zip(first, length, strict=True)]
+    torch.testing.assert_close(means, torch.stack(parts), atol=1e-6, rtol=1e-5)
+    (found,) = torch.autograd.grad((means * weigh).sum(), vectors)
+    (expected,) = torch.autograd.grad((torch.stack(parts) * weigh).sum(), vectors)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
 def test_attention_of_large_scores_stays_finite() -> None:
