@@ -67,7 +67,8 @@ class HeldOut:
         hit = np.isin(row.astype(np.int64) * self.n_songs + item, relevant)
         wanted = np.bincount(relevant // self.n_songs, minlength=n)
         hits = np.bincount(row[hit], minlength=n)
-        return np.divide(hits, np.minimum(k, wanted), out=np.full(n, np.nan), where=wanted > 0)
+        rate: npt.NDArray[np.float64] = np.divide(hits, np.minimum(k, wanted), out=np.full(n, np.nan), where=wanted > 0)
+        return rate
 
     def _recall(self, found: Found, relevant: Ints) -> float:
         per_user = self.hit_rate(found.row.astype(np.int64), found.item.astype(np.int64), relevant)
