@@ -44,7 +44,7 @@ class DeepRanker(ABC):
         self.encoder = encoder
         self.settings: Any = settings or self.settings_kind()
         self.seed = seed
-        self.epochs_found = 0
+        self.epochs_found = self.epochs_run = 0
         self._schema: FeatureSchema
         self._vocabulary: FacetVocabulary
         self._network: Any
@@ -110,7 +110,7 @@ class DeepRanker(ABC):
             validate=lambda: self._metric(inputs, held_out, valid),
             progress=progress,
         )
-        self.epochs_found = result.epochs_found
+        self.epochs_found, self.epochs_run = result.epochs_found, len(result.losses)
         self._observe(snapshot, inputs)
 
     def observe(self, snapshot: Snapshot) -> None:
@@ -157,6 +157,11 @@ class DeepRanker(ABC):
         ranker._network.eval()
         ranker.observe(snapshot)
         return ranker
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that were learned."""
+        return sum(parameter.numel() for parameter in self._network.parameters())
 
     @property
     def _given_dim(self) -> int:

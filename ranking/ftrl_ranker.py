@@ -81,6 +81,7 @@ class FtrlRanker:
         self.settings = settings or FtrlRankerSettings()
         self.seed = seed
         self.l1_found, self.passes_found = self.settings.l1[0], 0
+        self.epochs_run = 0
         self.calibration = Calibration()
         self.model: Ftrl
         self._schema: FeatureSchema
@@ -100,6 +101,7 @@ class FtrlRanker:
             UserError: there are no examples of both kinds to learn from, or none to choose on.
         """
         check_examples(train, valid, passes)
+        self.epochs_run = 0
         self._schema, features = FeatureSchema.fit(snapshot, train)
         self._snapshot, self._columns = snapshot, CrossedColumns(features, snapshot)
         learn = self._computed(features, with_places(snapshot, train, self.seed))
@@ -166,6 +168,7 @@ class FtrlRanker:
         best = _Found(np.inf, l1, 0, TouchedSlots.of(model.table))
         for done in range(1, (passes or self.settings.max_passes) + 1):
             self._learned(model, learn)
+            self.epochs_run += 1
             if passes is not None:
                 best = _Found(0.0, l1, done, TouchedSlots.of(model.table)) if done == passes else best
                 continue

@@ -122,6 +122,11 @@ class Logistic:
         """Logit of each example `[n]` as of its own moment; positions refer to the observed snapshot's events."""
         return self._design(examples).logits(self._weights).astype(np.float32)
 
+    @property
+    def n_parameters(self) -> int:
+        """Weights, the intercept among them."""
+        return len(self._weights)
+
     def save(self, folder: Path) -> None:
         """Write weights, schema, vocabulary and settings into `folder`."""
         self._schema.save(folder / "schema.json")
