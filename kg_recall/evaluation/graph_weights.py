@@ -32,7 +32,9 @@ def _lines(route: GraphRoute) -> Iterable[str]:
     yield from ("", "| chain | hops | given | weight | plays | share | |", "|---|---|---|---|---|---|---|")
     for row in route.weight_table().iter_rows(named=True):
         numbers = f"{row['given']:.3g} | {row['weight']:.3g} | {row['plays']:.1f} | {row['share']:.1%}"
-        yield f"| {row['means']} | `{row['meta_path']}` | {numbers} | {_by_hand(row['by_hand'])} |"
+        # A bar would end the cell, in code too.
+        hops = row["meta_path"].replace("|", r"\|")
+        yield f"| {row['means']} | `{hops}` | {numbers} | {_by_hand(row['by_hand'])} |"
     yield from ("", "| relation | weight of a hop | |", "|---|---|---|")
     for row in route.relation_table().iter_rows(named=True):
         yield f"| {row['relation']} | {row['weight']:.3g} | {_by_hand(row['by_hand'])} |"

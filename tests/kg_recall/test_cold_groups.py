@@ -159,3 +159,17 @@ def test_what_the_page_says_to_write_is_what_the_route_takes() -> None:
 
 def test_without_the_route_there_is_no_section() -> None:
     assert graph_weights({"popular": PopularRoute()}) is None
+
+
+def test_a_chain_over_either_direction_stays_in_its_cell() -> None:
+    snapshot = house([(0, 0), (0, 1), (1, 2)], n_users=2, n_songs=4)
+    projection = type(snapshot.projection).build(
+        snapshot.projection.keys, snapshot.projection.names, 4, [0, 1], ["INSPIRED", "INSPIRED"], [2, 3]
+    )
+    route = GraphRoute()
+    route.fit(replace(snapshot, projection=projection))
+    section = graph_weights({"graph": route})
+    assert section is not None
+    rows = [line for line in section.lines if "INSPIRED\\|<INSPIRED" in line]
+    assert rows
+    assert {line.replace("\\|", "").count("|") for line in rows} == {8}
