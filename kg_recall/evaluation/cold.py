@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from etl.point_in_time import released
 from kg_recall.evaluation.report import ColdGroup
 from recall.snapshot import Snapshot
 
@@ -22,6 +23,7 @@ PROFILE: Final = ColdGroup("cold_user", "recall_profile_only", "no event, a prof
 ONE: Final = ColdGroup("all", "recall_one_event", "one event")
 SOME: Final = ColdGroup("all", "recall_few_events", f"2–{FEW} events")
 FACTS: Final = ColdGroup("cold_song", "recall_facts_only", "songs of facts alone")
+"""Out at the moment of the lists, with a fact and without a play in the train part."""
 
 
 class Pairs(NamedTuple):
@@ -40,7 +42,9 @@ def cold_groups(pairs: Pairs, before: Snapshot, training_plays: npt.NDArray[np.i
         training_plays: `[n_songs]` plays of each song in the train part.
     """
     n_events, filled = source_events(before), has_profile(before.catalogue.users)
-    n, facts_only = n_events[pairs.user], has_facts(before) & (training_plays == 0)
+    # A song that came out later may not be listed by anybody: of it no route could be told well or ill.
+    out = released(before.catalogue, before.now) | before.ordinal
+    n, facts_only = n_events[pairs.user], has_facts(before) & (training_plays == 0) & out
     groups = {
         NOTHING: (n == 0) & ~filled[pairs.user],
         PROFILE: (n == 0) & filled[pairs.user],

@@ -173,3 +173,13 @@ def test_a_chain_over_either_direction_stays_in_its_cell() -> None:
     rows = [line for line in section.lines if "INSPIRED\\|<INSPIRED" in line]
     assert rows
     assert {line.replace("\\|", "").count("|") for line in rows} == {8}
+
+
+def test_a_song_that_came_out_later_is_no_song_of_facts_alone() -> None:
+    snapshot = replace(world(), ordinal=False)
+    later = [snapshot.now + 1 if song == LINKED else None for song in range(6)]
+    songs = snapshot.catalogue.songs.with_columns(release_ts=pl.Series(later, dtype=pl.Int64))
+    unborn = replace(snapshot, catalogue=replace(snapshot.catalogue, songs=songs))
+    assert FACTS in truth_of(snapshot, window()).cold
+    assert FACTS not in truth_of(unborn, window()).cold
+    assert FACTS in truth_of(replace(unborn, ordinal=True), window()).cold
