@@ -75,6 +75,10 @@ class Context:
 
         return self._artefact("graph", lambda: Projection.load(self.workspace.path("graph", "projection")))
 
+    def release(self) -> None:
+        """Let go of the artefacts that were read; who asks for one again reads it again."""
+        self._read.clear()
+
     def serving(self) -> Path:
         """Folder of the models that serve: fitted anew on all events, or, with `evaluate.refit = false`, the evaluated ones."""
         name = serving_step(self.settings)

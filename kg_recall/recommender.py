@@ -81,7 +81,8 @@ class Recommender:
         """
         from kg_recall.training import load_serving
 
-        return cls(load_serving(context), context.lake().scenes, context.settings.recommend.language)
+        cascade = load_serving(context)
+        return cls(cascade, cascade.snapshot.scenes, context.settings.recommend.language)
 
     def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: Repeats = "include") -> pl.DataFrame:
         """The best `k` items of each user: the columns of `BATCH_SCHEMA` and `title`, `artist`.

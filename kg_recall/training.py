@@ -91,7 +91,10 @@ def load_serving(context: Context) -> Cascade:
         UserError: it has not been trained yet.
     """
     folder = context.serving()
-    return load(context, folder, Moments.of(context), TEST, baseline=False)
+    snapshot = Moments.of(context).after(TEST)
+    # The log as the lake has it is as large as the snapshot's events, and nobody asks for it any more.
+    context.release()
+    return stand(context, folder, snapshot, baseline=False)
 
 
 def fit_routes(
@@ -227,15 +230,19 @@ def save(cascade: Cascade, folder: Path) -> None:
     (folder / "cascade.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
 
 
-def load(context: Context, folder: Path, moments: Moments, part: int, *, baseline: bool = True) -> Cascade:
-    """The cascade saved in `folder`, standing where the events up to `part` have happened.
+def load(context: Context, folder: Path, moments: Moments, part: int) -> Cascade:
+    """The cascade saved in `folder`, standing where the events up to `part` have happened."""
+    return stand(context, folder, moments.after(part))
+
+
+def stand(context: Context, folder: Path, snapshot: Snapshot, *, baseline: bool = True) -> Cascade:
+    """The cascade saved in `folder`, standing at a snapshot.
 
     Without `baseline` the ranker that orders nothing, and holds counts of all events, is left out.
     """
     head = json.loads((folder / "cascade.json").read_text(encoding="utf-8"))
     own = folder / "embeddings"
     knowledge = KnowledgeEmbeddings.load(own if own.is_dir() else context.workspace.path("models", "embeddings"))
-    snapshot = moments.after(part)
     snapshot = replace(snapshot, vectors=knowledge.aligned(snapshot.projection))
     routes = {name: ROUTES[name].load(folder / "routes" / name, snapshot) for name in head["routes"]}
     held = folder / "rankers" / "encoder"

@@ -77,6 +77,7 @@ def batch(
     context.serving()
     rows = chosen_users(context.lake().catalogue, users)
     job = workspace_job(context, config, rows, out, k, scenario, allowed)
+    context.release()  # workers read what they need; the event log of all users would lie here for nothing
     written = write_batch(job, engine=engine, workers=workers, progress=context.progress)
     if not quiet:
         typer.echo(f"{written:,} rows for {len(rows):,} users in {out}")
