@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ranking.gru_kernels import KEPT, all_states, back_through_time, last_states
+from ranking.gru_kernels import KEPT, all_states, back_through_time, step_together
 
 
 class Packed(NamedTuple):
@@ -74,6 +74,8 @@ class Gru(nn.Module):
 
     def _run(self, inputs: Tensor, packed: Packed, attention: Tensor | None, start: Tensor | None, *, last: bool) -> Tensor:
         attention = torch.ones(packed.n_steps) if attention is None else attention
+        if last and not torch.is_grad_enabled():
+            return _last_without_gradients(inputs, attention, self.of_state, packed)
         result: Tensor = _Run.apply(inputs, attention, self.of_state, packed, start, last)  # type: ignore[no-untyped-call]
         return result
 
@@ -84,11 +86,7 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, attention: Tensor, recurrent: Tensor, packed: Packed, start: Tensor | None, last: bool) -> Tensor:
         begin = torch.zeros(len(packed.first), len(recurrent)) if start is None else start
-        given = [np.ascontiguousarray(tensor.detach().numpy()) for tensor in (inputs, attention, recurrent)]
-        if last and not any(ctx.needs_input_grad[:3]):
-            final = np.empty(begin.shape, np.float32)
-            last_states(*given, packed.first, packed.offsets, begin.numpy(), final)
-            return torch.from_numpy(final)
+        given = _arrays(inputs, attention, recurrent)
         states, kept = (np.empty((packed.n_steps, times * len(recurrent)), np.float32) for times in (1, KEPT))
         all_states(*given, packed.first, packed.offsets, begin.detach().numpy(), states, kept)
         ctx.kept, ctx.packed, ctx.last, ctx.starts_at_zero = (*given, states, kept), packed, last, start is None
@@ -105,6 +103,27 @@ class _Run(torch.autograd.Function):
         found = np.zeros_like(inputs), np.empty_like(attention), np.zeros_like(recurrent)
         back_through_time(attention, recurrent, ctx.packed.first, ctx.packed.offsets, states, kept, of_states, of_last, *found)
         return (*(torch.from_numpy(array) for array in found), None, None, None)
+
+
+def _last_without_gradients(inputs: Tensor, attention: Tensor, recurrent: Tensor, packed: Packed) -> Tensor:
+    """States after the sequences, `[n, width]`, all a step at a time; the longest come first, so that those under way are a prefix."""
+    given, weight, matrices = inputs.detach().contiguous().numpy(), attention.detach().contiguous().numpy(), recurrent.detach()
+    length = np.diff(packed.offsets)
+    order = np.argsort(-length, kind="stable")
+    row, place = packed.first[order], packed.offsets[:-1][order]
+    under_way = len(length) - np.searchsorted(length[order[::-1]], np.arange(length.max(initial=0)), side="right")
+    state, part = torch.zeros(len(length), len(recurrent)), torch.empty(len(length), recurrent.shape[1])
+    states, parts = state.numpy(), part.numpy()
+    for step, n in enumerate(under_way.tolist()):
+        torch.mm(state[:n], matrices, out=part[:n])
+        step_together(given, weight, row + step, place + step, n, parts, states)
+    last = torch.empty_like(state)
+    last[torch.from_numpy(order)] = state
+    return last
+
+
+def _arrays(*tensors: Tensor) -> list[npt.NDArray[np.float32]]:
+    return [np.ascontiguousarray(tensor.detach().numpy()) for tensor in tensors]
 
 
 def _last_of(states: npt.NDArray[np.float32], packed: Packed) -> npt.NDArray[np.float32]:

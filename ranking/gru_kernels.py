@@ -1,8 +1,8 @@
 """Kernels of the recurrent cells: a pass through packed sequences forward, and through time backward.
 
-A sequence is worked on alone, step by step, so its numbers do not depend on what else is in the batch, and nothing is padded. A step is
-one product of the state `[w]` with a matrix `[w, 3w]` that stays in the first cache, eight rows at a time: each partial sum is loaded and
-stored once for eight multiplications.
+Where gradients are wanted, a sequence is worked on alone, step by step; nothing is padded. A step is one product of the state `[w]` with a
+matrix `[w, 3w]` that stays in the first cache, eight rows at a time: each partial sum is loaded and stored once for eight multiplications.
+Where only last states are, `step_together` is one step of all sequences that are long enough, after one product for all of them.
 """
 
 from __future__ import annotations
@@ -92,23 +92,26 @@ def _add_outer(left: Floats, right: Floats, total: Floats) -> None:
 
 
 @kernel
-def last_states(inputs: Floats, weight: Floats, recurrent: Floats, first: Rows, offsets: Rows, start: Floats, last: Floats) -> None:
-    """As `all_states`, but only the state after each sequence is written, into `last` `[n, w]`."""
-    w = recurrent.shape[0]
-    part, gate, trail = np.empty(3 * w, np.float32), np.empty(2 * w, np.float32), np.empty((2, w), np.float32)
-    for s in range(len(first)):
-        begin, end = offsets[s], offsets[s + 1]
-        trail[begin % 2] = start[s]
-        for t in range(begin, end):
-            row, before, after = inputs[first[s] + t - begin], trail[t % 2], trail[1 - t % 2]
-            part[:] = 0
-            _add_product(before, recurrent, part)
-            for j in range(2 * w):
-                gate[j] = _sigmoid(part[j] + row[j])
-            for j in range(w):
-                candidate = _tanh(row[2 * w + j] + gate[w + j] * part[2 * w + j])
-                after[j] = before[j] + weight[t] * gate[j] * (candidate - before[j])
-        last[s] = trail[end % 2]
+def step_together(inputs: Floats, weight: Floats, row: Rows, place: Rows, n: int, part: Floats, state: Floats) -> None:
+    """The step of the first `n` sequences whose product of state and matrices is in `part` `[n, 3w]`, which is used up.
+
+    Args:
+        inputs: `[r, 3w]`, as of `all_states`.
+        weight: `[p]` factor of each step's update gate.
+        row: row of each sequence's step in `inputs`.
+        place: place of each sequence's step in `weight`.
+        n: sequences that have this step.
+        part: `[n, 3w]`
+        state: `[n, w]`, moved on.
+    """
+    w = state.shape[1]
+    for s in range(n):
+        given, gate, now, factor = inputs[row[s]], part[s], state[s], weight[place[s]]
+        for j in range(2 * w):
+            gate[j] = _sigmoid(gate[j] + given[j])
+        for j in range(w):
+            candidate = _tanh(given[2 * w + j] + gate[w + j] * gate[2 * w + j])
+            now[j] += factor * gate[j] * (candidate - now[j])
 
 
 @kernel
