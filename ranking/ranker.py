@@ -26,7 +26,7 @@ class Examples:
     """Moment of the example, Unix seconds."""
     scene: npt.NDArray[np.int16]
     """Scene of the example; -1 unknown."""
-    place: npt.NDArray[np.int32] = field(kw_only=True, default=None)  # type: ignore[assignment]
+    place: npt.NDArray[np.int32] = field(kw_only=True, default=None)  # type: ignore[arg-type]
     """Place from 0 in the list that it was shown in; -1 unknown, as whenever something is scored. Default: all unknown."""
 
     def __post_init__(self) -> None:
