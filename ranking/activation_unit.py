@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ranking.activation_kernels import Pairs, pair_weights, weighted_sums
+
 
 class Dice(nn.Module):
     """Dice(s) = p·s + (1 − p)·α·s with p = σ((s − E[s]) / √(Var[s] + ε)), per channel; running mean and variance when evaluating."""
@@ -59,6 +61,11 @@ class ActivationUnit(nn.Module):
             owner: `[p]` example of each history entry.
             age: `[p]` age bucket of each history entry.
         """
+        first, second, last = self.rest[0], self.rest[1], self.rest[3]
+        if isinstance(first, nn.Sigmoid) and song.dtype == torch.float32:  # checks of gradients are in double precision
+            pairs = Pairs(history.numpy(), owner.numpy(), age.numpy())
+            layers = (song @ self.of_song, target @ self.of_target, self.of_age, self.of_product)
+            return pair_weights(pairs, song, target, *layers, second.weight.t(), second.bias, last.weight[0], last.bias)
         of_pair = song.index_select(0, history) * target.index_select(0, owner)
         hidden = torch.mm(of_pair, self.of_product)
         hidden = hidden + (song @ self.of_song).index_select(0, history) + (target @ self.of_target).index_select(0, owner)
@@ -75,5 +82,6 @@ def attend(weight: Tensor, song: Tensor, history: Tensor, owner: Tensor, n: int,
         top = torch.full((n,), -torch.inf).scatter_reduce(0, owner, weight.detach(), "amax")
         weight = torch.exp(weight - top.index_select(0, owner))
         weight = weight / torch.zeros(n).index_add(0, owner, weight).index_select(0, owner)
-    weighted = weight.unsqueeze(1) * song.index_select(0, history)
-    return torch.zeros(n, song.shape[1]).index_add(0, owner, weighted)
+    if song.dtype == torch.float32:
+        return weighted_sums(weight, song, history, owner, n)
+    return torch.zeros(n, song.shape[1], dtype=song.dtype).index_add(0, owner, weight.unsqueeze(1) * song.index_select(0, history))

@@ -35,7 +35,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @kernel
-def _tanh(x: np.float32) -> np.float32:
+def tanh(x: np.float32) -> np.float32:
     """To 4e-7, in arithmetic that vectorises."""
     x = min(max(x, -_EDGE), _EDGE)
     y = x * x
@@ -43,8 +43,9 @@ def _tanh(x: np.float32) -> np.float32:
 
 
 @kernel
-def _sigmoid(x: np.float32) -> Any:
-    return _HALF + _HALF * _tanh(_HALF * x)
+def sigmoid(x: np.float32) -> Any:
+    """To 2e-7."""
+    return _HALF + _HALF * tanh(_HALF * x)
 
 
 @kernel
@@ -108,9 +109,9 @@ def step_together(inputs: Floats, weight: Floats, row: Rows, place: Rows, n: int
     for s in range(n):
         given, gate, now, factor = inputs[row[s]], part[s], state[s], weight[place[s]]
         for j in range(2 * w):
-            gate[j] = _sigmoid(gate[j] + given[j])
+            gate[j] = sigmoid(gate[j] + given[j])
         for j in range(w):
-            candidate = _tanh(given[2 * w + j] + gate[w + j] * gate[2 * w + j])
+            candidate = tanh(given[2 * w + j] + gate[w + j] * gate[2 * w + j])
             now[j] += factor * gate[j] * (candidate - now[j])
 
 
@@ -139,9 +140,9 @@ def all_states(
             part[:] = 0
             _add_product(before, recurrent, part)
             for j in range(2 * w):
-                of_step[j] = _sigmoid(part[j] + row[j])
+                of_step[j] = sigmoid(part[j] + row[j])
             for j in range(w):
-                candidate = _tanh(row[2 * w + j] + of_step[w + j] * part[2 * w + j])
+                candidate = tanh(row[2 * w + j] + of_step[w + j] * part[2 * w + j])
                 of_step[2 * w + j] = candidate
                 of_step[3 * w + j] = part[2 * w + j]
                 states[t, j] = before[j] + weight[t] * of_step[j] * (candidate - before[j])
