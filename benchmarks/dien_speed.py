@@ -2,7 +2,7 @@
 
 Same inputs (id, artist and album of a song from tables, no other feature), width of a song's vector, history length, layers, batch and
 examples. Each cell is a process of its own on one thread; times are CPU times of that process. Both stop training when the validation
-log loss is no better; training speed is that of one epoch by the library's own `fit`, everything counted that it does with raw columns.
+log loss has not been better for three epochs; training speed is that of one epoch by the library's own `fit`, everything counted that it does with raw columns.
 The peer lives in an environment of its own (`--peer-python`, with `deepctr-torch` and `requests`). Its L2 of embeddings is off: it would
 go over whole tables at every step.
 
@@ -27,6 +27,7 @@ from play_examples import PlayExamples, PlayService, house_examples
 
 RESULT = Path(__file__).parent / "results" / "dien_speed.md"
 WIDTH, LENGTH, BATCH, HIDDEN, CANDIDATES, REQUESTS = 32, 50, 512, (200, 80), 300, 200
+EPOCHS, PATIENCE = 15, 3
 OURS: dict[str, dict[str, Any]] = {
     "kg-recall DIN": {"model": ("din", "Din"), "attention": (80, 40)},
     "kg-recall DIEN": {"model": ("dien", "Dien")},
@@ -80,7 +81,9 @@ def ours(service: PlayService, examples: PlayExamples, model: tuple[str, str], e
     snapshot = service.snapshot()
     parts = [house_examples(service, examples, examples.rows(part)) for part in range(3)]
     kind = getattr(import_module(f"ranking.{model[0]}"), model[1])
-    settings = kind.settings_kind(width=WIDTH, hidden=HIDDEN, batch_size=BATCH, max_epochs=5, patience=1, history=LENGTH, **changes)
+    settings = kind.settings_kind(
+        width=WIDTH, hidden=HIDDEN, batch_size=BATCH, max_epochs=EPOCHS, patience=PATIENCE, history=LENGTH, **changes
+    )
     vectors = SongEncoder(snapshot.projection, None, dim=WIDTH) if encoder else None
     with plain_features.in_place():
         few = [part.take(slice(0, 1500)) for part in parts[:2]]
@@ -142,14 +145,15 @@ def theirs(service: PlayService, examples: PlayExamples, model: str) -> Cell:
     first = network()
     seconds, _ = cpu_seconds(lambda: first.fit(*parts[0], **fit))
     best, best_state, epochs = np.inf, first.state_dict(), 0
-    for epoch in range(1, 6):
+    for epoch in range(1, EPOCHS + 1):
         if epoch > 1:
             first.fit(*parts[0], **fit)
         chance = np.clip(first.predict(parts[1][0], BATCH).ravel(), 1e-7, 1 - 1e-7)
         loss = float(-np.mean(np.where(parts[1][1] > 0, np.log(chance), np.log(1 - chance))))
-        if loss >= best:
+        if loss < best:
+            best, epochs, best_state = loss, epoch, {name: value.clone() for name, value in first.state_dict().items()}
+        elif epoch - epochs >= PATIENCE:
             break
-        best, epochs, best_state = loss, epoch, {name: value.clone() for name, value in first.state_dict().items()}
     first.load_state_dict(best_state)
     scoring, scores = cpu_seconds(lambda: first.predict(parts[2][0], BATCH).ravel())
     first.eval()

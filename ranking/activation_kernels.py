@@ -48,7 +48,8 @@ class _PairWeights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return (None, *_backward(*ctx.kept, gradient.contiguous()))
+        pairs, given, hidden = ctx.kept
+        return (None, *_backward(pairs, given, hidden, gradient.contiguous()))
 
 
 def _forward(pairs: Pairs, given: tuple[Tensor, ...], hidden: tuple[Tensor, ...] | None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -61,8 +61,8 @@ class ActivationUnit(nn.Module):
             owner: `[p]` example of each history entry.
             age: `[p]` age bucket of each history entry.
         """
-        first, second, last = self.rest[0], self.rest[1], self.rest[3]
-        if isinstance(first, nn.Sigmoid) and song.dtype == torch.float32:  # checks of gradients are in double precision
+        if isinstance(self.rest[0], nn.Sigmoid) and song.dtype == torch.float32:  # checks of gradients are in double precision
+            second, last = cast("nn.Linear", self.rest[1]), cast("nn.Linear", self.rest[3])
             pairs = Pairs(history.numpy(), owner.numpy(), age.numpy())
             layers = (song @ self.of_song, target @ self.of_target, self.of_age, self.of_product)
             return pair_weights(pairs, song, target, *layers, second.weight.t(), second.bias, last.weight[0], last.bias)
