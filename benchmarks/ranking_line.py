@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from ranking_line_page import page
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 from simulated_service import bring_to, simulated
 
 from etl.imports.registry import run_import
@@ -33,20 +35,17 @@ from kg_recall.moments import Moments
 from kg_recall.settings import CONFIG_NAME
 from ranking.domains import Domains
 from ranking.examples import exposure_examples
-from ranking.ftrl_calibration import Calibration
 from ranking.ftrl_ranker import FtrlRanker, FtrlRankerSettings
 from ranking.listening import NUMERIC, ListeningFeatures
 from ranking.ranker import Examples
 from ranking.registry import RANKERS
-from ranking.utility import Utility
+from ranking.utility import TASKS
 from recall.snapshot import Snapshot
 
 PRESETS: Final = ("default", "kg-strong", "drift")
 REAL: Final = "cm100k"
 HELD_RATINGS: Final = 15
 """Of each of the people of cm100k: so many last ratings are the test, and so many before them the validation."""
-LABEL: Final = Utility(click=1.0, full_play=1.0, heart=0.0, skip=-1.0)
-"""What the label of the examples is made of, for the ranker that foresees tasks."""
 
 
 @dataclass(frozen=True)
@@ -106,22 +105,58 @@ def new_ranker(name: str, seed: int) -> Any:
         return FtrlRanker(FtrlRankerSettings(crosses=False), seed)
     if name == "ftrl":
         return FtrlRanker(seed=seed)
-    if name == "domains":
-        return Domains(seed=seed, utilities=dict.fromkeys(("daily", "fm"), LABEL))
     kind: Any = RANKERS[name]
     return kind(seed=seed)
+
+
+@dataclass(frozen=True)
+class LabelOfTasks:
+    """The label's logit from what a ranker foresees of each task, by scene: in a list a click makes it, on a radio that nothing is skipped.
+
+    The ranker's own score is a worth, which is no probability of anything and says nothing across scenes.
+    """
+
+    ranker: Domains
+    scenes: npt.NDArray[np.int16]
+    weights: npt.NDArray[np.float64]
+    """`[(n_scenes + 1) * (1 + n_tasks)]` of bias and tasks' logits in each scene; an unknown scene has the last ones, 0."""
+
+    @classmethod
+    def fit(cls, ranker: Domains, valid: Examples) -> LabelOfTasks:
+        """Logistic regression on the validation examples, with a ridge of one."""
+        scenes = np.unique(valid.scene)
+        blank = cls(ranker, scenes, np.zeros((len(scenes) + 1) * (1 + len(TASKS))))
+        design, label = blank._design(valid), valid.label.astype(np.float64)
+
+        def objective(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            logits = design @ weights
+            loss = np.sum(np.logaddexp(0.0, logits) - label * logits) + 0.5 * weights @ weights
+            return float(loss), design.T @ (expit(logits) - label) + weights
+
+        return replace(blank, weights=minimize(objective, blank.weights, jac=True, method="L-BFGS-B").x)
+
+    def logits(self, examples: Examples) -> npt.NDArray[np.float32]:
+        """`[n]` of the examples."""
+        return np.asarray(self._design(examples) @ self.weights, dtype=np.float32)
+
+    def _design(self, examples: Examples) -> npt.NDArray[np.float64]:
+        tasks = logit(np.clip(self.ranker.score_tasks_of(examples).astype(np.float64), 1e-6, 1 - 1e-6))
+        row = np.concatenate((np.ones((len(examples), 1)), tasks), axis=1)
+        place = np.searchsorted(self.scenes, examples.scene)
+        place[~np.isin(examples.scene, self.scenes)] = len(self.scenes)
+        return np.asarray((np.eye(len(self.scenes) + 1)[place][:, :, None] * row[:, None, :]).reshape(len(examples), -1))
 
 
 def measure(name: str, data: Data, seed: int) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
     """Fit one ranker, score the test examples; what that cost in CPU seconds, and the logits."""
     ranker = new_ranker(name, seed)
     fit_seconds = _cpu_seconds(lambda: ranker.fit(data.before, data.train, data.valid))
-    calibration = Calibration()
-    if name == "domains":  # its score is a worth, not the label's logit: two numbers make it one
-        calibration = Calibration.fit(data.valid.label, ranker.score_examples(data.valid))
+    score = ranker.score_examples
+    if isinstance(ranker, Domains):
+        score = LabelOfTasks.fit(ranker, data.valid).logits
     ranker.observe(data.now)
     logits: list[npt.NDArray[np.float32]] = []
-    score_seconds = _cpu_seconds(lambda: logits.append(calibration.apply(ranker.score_examples(data.test))))
+    score_seconds = _cpu_seconds(lambda: logits.append(score(data.test)))
     epochs = getattr(ranker, "epochs_run", 1)
     cell = {
         "fit_seconds": fit_seconds,
@@ -145,8 +180,8 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=[*PRESETS, REAL])
     parser.add_argument("--rankers", nargs="+", default=["logistic", "online", *list(RANKERS)[1:]])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--songs", type=int, default=2_000)
-    parser.add_argument("--users", type=int, default=600)
+    parser.add_argument("--songs", type=int, default=3_000)
+    parser.add_argument("--users", type=int, default=1_000)
     parser.add_argument("--days", type=int, default=40)
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the public data sets")
     parser.add_argument("--work", type=Path, default=Path("ranking-line"))

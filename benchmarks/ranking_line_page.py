@@ -76,8 +76,9 @@ def page(folder: Path, presets: Sequence[str], seeds: Sequence[int], names: Sequ
         f"its place in the list. Intervals are 95 %, by {N_DRAWS} resamples of the listeners of each service, averaged over the seeds as",
         "the values are; a calibration error grows with the noise of a resample, so its interval leans upwards. A step is *held* where the",
         "interval of its gain in gAUC over the step before is above 0, *the contrary* where below. `online` (FTRL without crosses) stands",
-        "beside the line. Speeds are of CPU seconds on one thread: training examples times epochs over the whole fit (features, validation",
-        "and early stopping included; every strength that FTRL tries counts, L-BFGS counts as one epoch), and scoring with features.",
+        "beside the line. `domains` foresees tasks: the label's logit is made of them by a few weights per scene, found on validation.",
+        "Speeds are of CPU seconds on one thread: training examples times epochs over the whole fit (features, validation, early stopping",
+        "and every strength that FTRL tries included; L-BFGS counts as one epoch), and scoring with features.",
         "",
     ]
     for preset in presets:
@@ -95,13 +96,14 @@ def _metrics(draws: Draws, names: Sequence[str]) -> list[str]:
 def _steps(cells: Cells, preset: str, names: Sequence[str], draws: Draws) -> list[str]:
     """Each ranker minus the step before it, on all examples and on songs new to the listener."""
     new = cells.draws(preset, names, "new")
-    lines = ["| step | AUC | gAUC | | log loss | gAUC, new songs | |", "|---|---|---|---|---|---|---|"]
+    lines = ["| step | gAUC | | AUC | | log loss | gAUC, new songs | |", "|---|---|---|---|---|---|---|---|"]
     before = names[0]
     for name in names[1:]:
         gain = {metric: draws[name][metric] - draws[before][metric] for metric in METRICS}
         of_new = new[name]["gauc"] - new[before]["gauc"]
-        parts = [_span(gain["auc"], True), _span(gain["gauc"], True), f"**{verdict(gain['gauc'])}**", _span(gain["log_loss"], True)]
-        lines.append(f"| {before} → {name} | " + " | ".join([*parts, _span(of_new, True), verdict(of_new)]) + " |")
+        parts = [_span(gain["gauc"], True), f"**{verdict(gain['gauc'])}**", _span(gain["auc"], True), verdict(gain["auc"])]
+        parts += [_span(gain["log_loss"], True), _span(of_new, True), verdict(of_new)]
+        lines.append(f"| {before} → {name} | " + " | ".join(parts) + " |")
         before = before if name in BESIDE else name
     return lines
 

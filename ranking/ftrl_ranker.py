@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
@@ -36,25 +37,27 @@ class FtrlRankerSettings:
         UserError: a number is out of bounds.
     """
 
-    alpha: float = 0.1
+    alpha: tuple[float, ...] = (0.03, 0.01, 0.1)
+    """Learning rates tried with each strength; validation picks one. Small data and many passes want a small one."""
     beta: float = 1.0
-    l1: tuple[float, ...] = (1.0, 0.3)
+    l1: tuple[float, ...] = (1.0, 4.0)
     """Strengths tried; validation picks one."""
     l2: float = 1.0
     bits: int = 22
     """The table has 2^bits weights of 8 bytes."""
     crosses: bool = True
     """Without them it is plain logistic regression, learned online."""
-    max_passes: int = 5
+    max_passes: int = 8
     """Over the examples in their order; validation stops earlier."""
 
     def __post_init__(self) -> None:
-        if self.max_passes < 1 or not self.l1:
-            raise UserError(f"[rank] max_passes = {self.max_passes}, l1 = {self.l1}: give at least one pass and one strength")
+        if self.max_passes < 1 or not self.l1 or not self.alpha:
+            raise UserError(f"[rank] max_passes = {self.max_passes}, alpha = {self.alpha}, l1 = {self.l1}: give at least one of each")
 
-    def of_strength(self, l1: float) -> FtrlSettings:
-        """Settings of the learner with one of the strengths."""
-        return FtrlSettings(self.alpha, self.beta, l1, self.l2)
+    @property
+    def tried(self) -> tuple[FtrlSettings, ...]:
+        """Settings of the learner with each rate and strength."""
+        return tuple(FtrlSettings(alpha, self.beta, l1, self.l2) for alpha, l1 in product(self.alpha, self.l1))
 
 
 class _Columns(NamedTuple):
@@ -67,7 +70,7 @@ class _Columns(NamedTuple):
 
 class _Found(NamedTuple):
     loss: float
-    l1: float
+    settings: FtrlSettings
     passes: int
     slots: TouchedSlots
 
@@ -80,7 +83,7 @@ class FtrlRanker:
     def __init__(self, settings: FtrlRankerSettings | None = None, seed: int = 0) -> None:
         self.settings = settings or FtrlRankerSettings()
         self.seed = seed
-        self.l1_found, self.passes_found = self.settings.l1[0], 0
+        self.passes_found = 0
         self.epochs_run = 0
         self.calibration = Calibration()
         self.model: Ftrl
@@ -89,13 +92,13 @@ class FtrlRanker:
         self._columns: CrossedColumns
 
     def fit(self, snapshot: Snapshot, train: Examples, valid: Examples, *, passes: int | None = None) -> None:
-        """Learn from `train` in its order, with the strength and number of passes that are best on `valid`; then observe `snapshot`.
+        """Learn from `train` in its order, with the rate, strength and number of passes that are best on `valid`; then observe `snapshot`.
 
         Args:
             snapshot: holds the events of both.
             train: examples to learn from, in time order.
             valid: examples that choose and calibrate.
-            passes: how many to make with the first strength, where nothing is to be chosen.
+            passes: how many to make with the first rate and strength, where nothing is to be chosen.
 
         Raises:
             UserError: there are no examples of both kinds to learn from, or none to choose on.
@@ -106,10 +109,10 @@ class FtrlRanker:
         self._snapshot, self._columns = snapshot, CrossedColumns(features, snapshot)
         learn = self._computed(features, with_places(snapshot, train, self.seed))
         held_out = self._computed(features, valid)
-        strengths = self.settings.l1 if passes is None else self.settings.l1[:1]
-        found = min((self._best(learn, held_out, l1, passes) for l1 in strengths), key=lambda one: one.loss)
-        self.l1_found, self.passes_found = found.l1, found.passes
-        self.model = self._new_model(found.l1)
+        tried = self.settings.tried if passes is None else self.settings.tried[:1]
+        found = min((self._best(learn, held_out, settings, passes) for settings in tried), key=lambda one: one.loss)
+        self.passes_found = found.passes
+        self.model = self._new_model(found.settings)
         self.model.table = found.slots.table(len(self.model.table))
         if len(valid):
             self.calibration = Calibration.fit(valid.label, self._raw(held_out))
@@ -146,7 +149,7 @@ class FtrlRanker:
         """Write schema, settings and the touched weights into `folder`."""
         self._schema.save(folder / "schema.json")
         self.model.save(folder)
-        head = {"settings": asdict(self.settings), "seed": self.seed, "passes_found": self.passes_found, "l1_found": self.l1_found}
+        head = {"settings": asdict(self.settings), "seed": self.seed, "passes_found": self.passes_found}
         (folder / "ranker.json").write_text(json.dumps(head | {"calibration": asdict(self.calibration)}), encoding="utf-8")
 
     @classmethod
@@ -154,33 +157,33 @@ class FtrlRanker:
         """The ranker saved in `folder`, having observed `snapshot`."""
         head = json.loads((folder / "ranker.json").read_text(encoding="utf-8"))
         plain = head["settings"]
-        ranker = cls(FtrlRankerSettings(**(plain | {"l1": tuple(plain["l1"])})), head["seed"])
-        ranker.l1_found, ranker.passes_found = head["l1_found"], head["passes_found"]
+        tried = {name: tuple(plain[name]) for name in ("alpha", "l1")}
+        ranker = cls(FtrlRankerSettings(**(plain | tried)), head["seed"])
+        ranker.passes_found = head["passes_found"]
         ranker.calibration = Calibration(**head["calibration"])
         ranker._schema = FeatureSchema.load(folder / "schema.json")
         ranker.model = Ftrl.load(folder)
         ranker.observe(snapshot)
         return ranker
 
-    def _best(self, learn: _Columns, held_out: _Columns, l1: float, passes: int | None) -> _Found:
-        """The state after the pass that is best on validation (or after `passes`), with one strength."""
-        model = self._new_model(l1)
-        best = _Found(np.inf, l1, 0, TouchedSlots.of(model.table))
+    def _best(self, learn: _Columns, held_out: _Columns, settings: FtrlSettings, passes: int | None) -> _Found:
+        """The state after the pass that is best on validation (or after `passes`), with one rate and strength."""
+        model = self._new_model(settings)
+        best = _Found(np.inf, settings, 0, TouchedSlots.of(model.table))
         for done in range(1, (passes or self.settings.max_passes) + 1):
             self._learned(model, learn)
             self.epochs_run += 1
             if passes is not None:
-                best = _Found(0.0, l1, done, TouchedSlots.of(model.table)) if done == passes else best
+                best = _Found(0.0, settings, done, TouchedSlots.of(model.table)) if done == passes else best
                 continue
             loss = log_loss(held_out.examples.label, self._raw(held_out, model))
             if loss >= best.loss:
                 break
-            best = _Found(loss, l1, done, TouchedSlots.of(model.table))
+            best = _Found(loss, settings, done, TouchedSlots.of(model.table))
         return best
 
-    def _new_model(self, l1: float) -> Ftrl:
-        terms = crossed_terms(self._schema, self.settings.bits, crosses=self.settings.crosses)
-        return Ftrl(terms, self.settings.of_strength(l1))
+    def _new_model(self, settings: FtrlSettings) -> Ftrl:
+        return Ftrl(crossed_terms(self._schema, self.settings.bits, crosses=self.settings.crosses), settings)
 
     def _computed(self, features: Features, examples: Examples) -> _Columns:
         return _Columns(examples, features.numeric(examples), features.codes(examples))

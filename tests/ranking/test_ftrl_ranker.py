@@ -16,7 +16,7 @@ from ranking.key_hashes import key_hashes
 from ranking.ranker import Examples, Ranker
 from recall.snapshot import Snapshot
 
-SMALL = FtrlRankerSettings(bits=16, l1=(0.1,), max_passes=3)
+SMALL = FtrlRankerSettings(bits=16, alpha=(0.1,), l1=(0.1,), max_passes=3)
 
 
 def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
@@ -113,6 +113,14 @@ def test_it_goes_on_learning(house: Snapshot) -> None:
     after = ranker.score_examples(valid)
     assert not np.array_equal(ahead, after)
     assert log_loss(valid.label, after) < log_loss(valid.label, before)
+
+
+def test_validation_picks_among_rates_and_strengths(house: Snapshot) -> None:
+    learn, valid = parts(house)
+    ranker = FtrlRanker(dataclasses.replace(SMALL, alpha=(1e-6, 0.1), l1=(1e6, 0.1)))
+    ranker.fit(house, learn, valid)
+    assert (ranker.model.settings.alpha, ranker.model.settings.l1) == (0.1, 0.1)
+    assert 1 <= ranker.passes_found <= SMALL.max_passes
 
 
 def test_the_same_seed_learns_the_same(house: Snapshot) -> None:
