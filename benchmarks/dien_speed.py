@@ -2,9 +2,9 @@
 
 Same inputs (id, artist and album of a song from tables, no other feature), width of a song's vector, history length, layers, batch and
 examples. Each cell is a process of its own on one thread; times are CPU times of that process. Both stop training when the validation
-log loss has not been better for three epochs; training speed is that of one epoch by the library's own `fit`, everything counted that it does with raw columns.
-The peer lives in an environment of its own (`--peer-python`, with `deepctr-torch` and `requests`). Its L2 of embeddings is off: it would
-go over whole tables at every step.
+log loss has not been better for three epochs; training speed is that of one epoch by the library's own `fit`, everything counted that it
+does with raw columns. The peer lives in an environment of its own (`--peer-python`, with `deepctr-torch` and `requests`). Its L2 of
+embeddings is off: it would go over whole tables at every step.
 
 Usage: python benchmarks/dien_speed.py --source MUSIC.DB --peer-python PYTHON [--work DIR] [--users 400] [--cells NAME …]
 """
