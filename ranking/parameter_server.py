@@ -98,7 +98,7 @@ class ParameterServer:
         worker = self._ray.remote(num_cpus=1)(_Worker)
         numbers = range(self.layout.n_workers)
         self._workers = [worker.remote(number, self.terms, self.settings, self.shards, self.rows_per_shard) for number in numbers]
-        self._next_clock = 1 + max(-1, *(clock for clocks in self._of_shards("applied") for clock in clocks.values()))
+        self._next_clock = 1 + max((clock for clocks in self._of_shards("applied") for clock in clocks.values()), default=-1)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

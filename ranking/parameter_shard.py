@@ -86,6 +86,10 @@ class Shard:
         """The latest clock of each worker whose update is applied."""
         return self.clocks
 
+    def process(self) -> int:
+        """Id of the process that the shard lives in."""
+        return os.getpid()
+
     def touched(self) -> TouchedSlots:
         """The rows that have learned anything."""
         return TouchedSlots.of(self.table)
