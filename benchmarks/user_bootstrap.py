@@ -40,12 +40,14 @@ class Scored:
 
     def all(self, weights: Floats) -> dict[str, Floats]:
         """Each of `METRICS` under each row of `weights [r, n_users]`: `[r]` each."""
-        return {
-            "auc": self._auc(weights),
-            "gauc": self._gauc(weights),
-            "log_loss": self._mean(self._loss, weights),
-            "calibration": self._calibration(weights),
-        }
+        return {metric: self.of(metric, weights) for metric in METRICS}
+
+    def of(self, metric: str, weights: Floats) -> Floats:
+        """One of `METRICS` under each row of `weights [r, n_users]`: `[r]`."""
+        if metric == "log_loss":
+            return self._mean(self._loss, weights)
+        kinds = {"auc": self._auc, "gauc": self._gauc, "calibration": self._calibration}
+        return kinds[metric](weights)
 
     @cached_property
     def _n_of_user(self) -> Floats:
