@@ -23,7 +23,7 @@ class DcnSettings(DeepSettings):
 
     structure: Literal["stacked", "parallel"] = "stacked"
     """`stacked`: the tower reads what the cross layers make; `parallel`: both read the features, and their logits add up."""
-    n_cross: int = 3
+    n_cross: int = 2
     """Cross layers: with l of them products of up to l + 1 features appear."""
     rank: int = 0
     """Of the mixture's matrices, about a quarter of the features' width for the paper; 0: the full matrix instead of a mixture."""

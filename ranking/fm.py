@@ -17,7 +17,7 @@ from ranking.song_network import Bag, DeepSettings, SongNetwork
 class FmSettings(DeepSettings):
     """Sizes and training of the factorisation machine; it has no hidden layers, so `hidden`, `code_width` and `dropout` say nothing."""
 
-    width: int = 16
+    width: int = 8
     """Of the vector of every feature."""
 
 
