@@ -111,7 +111,9 @@ def learned(context: Context, moments: Moments, sets: Mapping[str, tuple[str, ..
     merges = {}
     for name, routes in sets.items():
         part = only(table, routes)
-        merges[name] = LearnedMerge(context.settings.room("recall.merge", MergeSettings), moments.seed)
+        # The size of the trees is found for all routes and for the base set, whose neighbours take over its own.
+        size = None if name in ("all", "base") else merges["base"].size
+        merges[name] = LearnedMerge(context.settings.room("recall.merge", MergeSettings), moments.seed, size)
         merges[name].fit(part, part.contains(window.user, window.item), cascade.snapshot)
     return merges
 

@@ -151,7 +151,7 @@ def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int)
     _fit_rankers(context, moments, cascade, learning, part)
     cascade.merge = trial
     cascade.blend = _best_blend(cascade, learning)
-    cascade.merge = LearnedMerge(settings, seed)
+    cascade.merge = LearnedMerge(settings, seed, trial.size)
     cascade.merge.fit(learning.table, learning.label, cascade.snapshot)
 
 

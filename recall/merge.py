@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import polars as pl
 
 from recall.candidate_table import CandidateTable
 from recall.merge_features import MergeFeatures
+from recall.merge_size import HeldCandidates, TreeSize, best_size, folds_of
 from recall.snapshot import Snapshot
 from recall.tree_kernel import TreeKernel
 
@@ -26,8 +28,11 @@ class MergeSettings:
     """Size of the trees, and what they are to get right."""
 
     trees: int = 150
+    """At most; how many of them is found by cross-validation over listeners."""
     learning_rate: float = 0.06
     leaves: int = 31
+    small_leaves: int = 7
+    """Trees of so few leaves are tried beside those of `leaves`. 0 tries nothing: `trees` and `leaves` are as they are."""
     min_leaf: int = 50
     """Least candidates in a leaf."""
     truncation: int = 30
@@ -42,9 +47,11 @@ class MergeSettings:
 class LearnedMerge:
     """Orders candidates by boosted trees trained on what was played in a time-later window."""
 
-    def __init__(self, settings: MergeSettings = MergeSettings(), seed: int = 0) -> None:
+    def __init__(self, settings: MergeSettings = MergeSettings(), seed: int = 0, size: TreeSize | None = None) -> None:
+        """With `size` the trees are as large as it says; without, the size is found where the merge is fitted."""
         self.settings = settings
         self.seed = seed
+        self.size = size
         self._features: MergeFeatures | None = None
 
     def fit(self, table: CandidateTable, labels: npt.NDArray[np.bool_], snapshot: Snapshot) -> None:
@@ -57,12 +64,27 @@ class LearnedMerge:
         if not labels[rows].any():
             raise ValueError("the learned merge has no positive candidate to learn from")
         features = MergeFeatures(snapshot)
-        matrix = _rows_of(features, table, rows)
-        is_new = np.isnan(matrix[:, features.names(table.routes, table.parts).index("song last")])
-        grade = np.where(labels[rows], np.where(is_new, self.settings.new_gain, 1), 0)
-        _, group = np.unique(table.user[rows], return_counts=True)
-        data = lgb.Dataset(matrix, grade, group=group, feature_name=_plain(features.names(table.routes, table.parts)), free_raw_data=True)
-        self._trees = lgb.train(self._parameters(), data, num_boost_round=self.settings.trees)
+        names = _plain(features.names(table.routes, table.parts))
+        matrix, user, grade = _rows_of(features, table, rows), table.user[rows], labels[rows].astype(np.int8)
+        last = names.index("song_last")
+        grade[labels[rows] & np.isnan(matrix[:, last])] = self.settings.new_gain
+
+        def learn(size: TreeSize, chosen: npt.NDArray[np.bool_]) -> lgb.Booster:
+            _, group = np.unique(user[chosen], return_counts=True)
+            data = lgb.Dataset(matrix[chosen], grade[chosen], group=group, feature_name=names, free_raw_data=True)
+            return lgb.train(self._parameters(size.leaves), data, num_boost_round=size.trees)
+
+        def judged() -> Iterator[tuple[npt.NDArray[np.bool_], HeldCandidates]]:
+            for chosen, held in folds_of(user, self.seed):
+                part = np.isin(table.user, held)
+                columns = features.columns(table.take(part))
+                yield chosen, HeldCandidates(columns, table.user[part], labels[part], np.isnan(columns[last]))
+
+        if self.size is None:
+            largest = TreeSize(self.settings.leaves, self.settings.trees)
+            small = self.settings.small_leaves
+            self.size = best_size([TreeSize(small, largest.trees), largest], judged(), learn) if small else largest
+        self._trees = learn(self.size, np.ones(len(rows), dtype=bool))
 
     def _sample(self, user: npt.NDArray[np.int32], labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
         """Ascending rows to learn from: every positive, and drawn negatives of users that have a positive."""
@@ -73,13 +95,13 @@ class LearnedMerge:
         place = np.arange(len(order)) - np.searchsorted(user[order], user[order], side="left")
         return np.sort(np.concatenate([np.flatnonzero(labels), order[place < self.settings.negatives_per_user]]))
 
-    def _parameters(self) -> dict[str, object]:
+    def _parameters(self, leaves: int) -> dict[str, object]:
         settings = self.settings
         return {
             "objective": "lambdarank",
             "lambdarank_truncation_level": settings.truncation,
             "learning_rate": settings.learning_rate,
-            "num_leaves": settings.leaves,
+            "num_leaves": leaves,
             "min_data_in_leaf": settings.min_leaf,
             "feature_fraction": 0.8,
             "bagging_fraction": 0.8,

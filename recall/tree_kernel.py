@@ -7,7 +7,7 @@ the trees, as LightGBM does, waits for a mispredicted branch at every level inst
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import lightgbm as lgb
@@ -71,6 +71,10 @@ class TreeKernel:
             leaf,
             np.unique(feature[knows_nan == 0]),
         )
+
+    def part(self, start: int, end: int) -> TreeKernel:
+        """The trees `start:end` alone."""
+        return replace(self, first=self.first[start : end + 1], leaf=self.leaf[start:end])
 
     def score(self, columns: Floats) -> npt.NDArray[np.float64]:
         """Sum of the trees' values for each column of `columns` `[n_features, n]`: `[n]`."""
