@@ -1,14 +1,17 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ranking_house import N_SONGS, events_of, service
+from ranking_house import N_SONGS, catalogue, events_of, service
 
 from etl.behaviours import Behaviour
 from ranking.examples import examples_at_now, exposure_examples
 from ranking.features import FeatureSchema
+from ranking.logistic import Logistic, LogisticSettings
 from ranking.places import DROPPED, N_PLACES, SITTING_SECONDS, exposure_places, place_codes, with_places
+from recall.snapshot import Snapshot
 
 
 def test_places_count_within_one_sitting_of_one_listener_in_one_scene() -> None:
@@ -72,3 +75,41 @@ def test_the_schema_codes_the_place_as_it_is_learned_and_nothing_where_it_is_sco
     placed = with_places(house, examples)
     assert np.array_equal(features.codes(placed)[:, column], place_codes(placed.place))
     assert np.array_equal(np.delete(features.codes(placed), column, 1), np.delete(features.codes(examples), column, 1))
+
+
+def biased_service(n_lists: int = 400, seed: int = 0) -> Snapshot:
+    """Lists of five songs: what is clicked depends on the place alone, and each song mostly stands in a place of its own."""
+    rng = np.random.default_rng(seed)
+    known, projection = catalogue(20)
+    first = rng.permuted(np.tile(np.arange(5), (n_lists, 1)), axis=1)
+    usual = np.tile(np.arange(5), (n_lists, 1))
+    song = np.where(rng.random((n_lists, 1)) < 0.7, usual, first).ravel()
+    clicked = rng.random(5 * n_lists) < np.tile([0.8, 0.5, 0.3, 0.15, 0.05], n_lists)
+    row = np.repeat(np.arange(5 * n_lists), 1 + clicked)
+    shown = np.concatenate(([True], row[1:] != row[:-1]))
+    user, ts = np.repeat(rng.integers(0, 20, n_lists), 5), np.repeat(np.arange(n_lists) * 10_000, 5)
+    # Within a list everything is shown before anything is clicked.
+    order = np.lexsort((row, ~shown, row // 5))
+    row, shown = row[order], shown[order]
+    behaviour = np.where(shown, Behaviour.EXPOSURE, Behaviour.CLICK)
+    events = events_of(user[row], song[row], behaviour, ts[row] + np.where(shown, 0, 30))
+    return Snapshot(known, events, projection, now=n_lists * 10_000)
+
+
+def test_what_owes_its_clicks_to_its_place_is_not_taken_for_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = biased_service()
+    cut = int(len(house.events) * 0.8)
+    parts = exposure_examples(house, 0, cut), exposure_examples(house, cut, len(house.events))
+    users, songs = np.repeat(np.arange(20, dtype=np.int32), 5), np.tile(np.arange(5, dtype=np.int32), 20)
+
+    def lead_of_the_first_song() -> float:
+        ranker = Logistic(LogisticSettings(l2=(10.0,)))
+        ranker.fit(house, *parts)
+        by_song = ranker.score(users, songs, scene=0).reshape(20, 5).mean(axis=0)
+        return float(by_song[0] - by_song[4])
+
+    told = lead_of_the_first_song()
+    monkeypatch.setattr("ranking.logistic.with_places", lambda snapshot, examples: examples)
+    untold = lead_of_the_first_song()
+    assert untold > 1.0  # the songs are equally good
+    assert told < 0.7 * untold  # what its past clicks say of it, and the examples without a place, keep some of it
