@@ -124,9 +124,9 @@ def page(experiment: Experiment, given: argparse.Namespace, cells: Path) -> str:
         "",
         experiment.says,
         "",
-        f"Simulated services of {given.songs:,} songs, {given.users:,} listeners and {given.days} days, a service for each seed, cut by time.",
-        "Every example is scored as of its own moment. Differences are each variant minus the first, on the same examples; 95 % intervals",
-        f"by {N_DRAWS} resamples of the listeners of each service, averaged over the seeds as the values are. Of log losses less is better.",
+        f"Simulated services of {given.songs:,} songs, {given.users:,} listeners, {given.days} days, one for each seed, cut by time.",
+        "Every example is scored as of its own moment. Differences are each variant minus the first, on the same examples.",
+        f"Intervals are 95 %, by {N_DRAWS} resamples of the listeners of each service, averaged over the seeds as the values are.",
         "CPU seconds are of the fit with features and of scoring the test examples, on one thread.",
     ]
     names = given.variants

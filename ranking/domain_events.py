@@ -61,7 +61,8 @@ class DomainEvents:
         events = self.snapshot.events
         against = np.isin(events.behaviour, NEGATIVE)
         skipped = np.isin(events.source, events.source[events.behaviour == Behaviour.SKIP])
-        return against | (skipped & (events.behaviour == Behaviour.PLAY)) | (self._sentiment < 0)
+        refused: npt.NDArray[np.bool_] = against | (skipped & (events.behaviour == Behaviour.PLAY)) | (self._sentiment < 0)
+        return refused
 
     def without_refusals(self) -> Snapshot:
         """The snapshot as it looks to who sees nothing of what was refused: counts, ages and positions of all else are the same."""

@@ -197,7 +197,7 @@ class DomainInputs(SongInputs):
         histories, history = np.unique(np.stack((columns.first[:, place], end), axis=1), axis=0, return_inverse=True)
         owner, rows = packed(histories[:, 0], histories[:, 1])
         act = self.domains[place].sequences.item[rows].astype(np.int64)
-        return NearBatch(*(torch.from_numpy(column) for column in (act, owner, history.reshape(-1))), n=len(histories))
+        return NearBatch(torch.from_numpy(act), torch.from_numpy(owner), torch.from_numpy(history.reshape(-1)), len(histories))
 
 
 def _domain(name: str, events: DomainEvents, clock: OwnClock, facets: MassFacets, settings: DomainSettings) -> Domain:

@@ -34,6 +34,8 @@ class DomainSettings(SessionSettings):
     """Reader of a domain: DSIN's sessions, or attention over its latest acts."""
     constrained: bool = True
     """A domain that speaks against songs can only lower their scores. False: it is one input among others."""
+    by_term: tuple[str, ...] = ()
+    """Domains that speak for songs and act through their terms alone, as those that speak against them do."""
     history: int = 50
     """Latest acts that attention reads."""
     half_lives_days: tuple[float, ...] = (2.0, 60.0)
@@ -41,7 +43,7 @@ class DomainSettings(SessionSettings):
     half_lives_events: tuple[float, ...] = (20.0, 400.0)
     """The same in the listener's own acts, where the source's times give order only."""
     near_days: float = 30.0
-    """Refusals of songs like the target count for so long."""
+    """Acts on songs like the target count for so long where a domain acts through its term alone."""
     near_events: float = 300.0
     near_width: int = 16
     task_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
@@ -54,6 +56,9 @@ class DomainSettings(SessionSettings):
         unknown = [name for name in self.domains if name not in SIGN]
         if unknown or len(set(self.domains)) < len(self.domains):
             raise UserError(f"[rank] domains = {list(self.domains)}: give each at most once, out of {', '.join(SIGN)}")
+        strangers = [name for name in self.by_term if SIGN.get(name, -1) < 0]
+        if strangers:
+            raise UserError(f"[rank] by_term = {list(self.by_term)}: {strangers[0]} is no domain that speaks for songs")
         if self.encoder not in ("sessions", "attention"):
             raise UserError(f'[rank] encoder = {self.encoder!r}: give "sessions" or "attention"')
         if len(self.task_weights) != len(TASKS) or min(self.task_weights) < 0 or not any(self.task_weights):
@@ -64,12 +69,12 @@ class DomainSettings(SessionSettings):
     @property
     def encoded(self) -> tuple[str, ...]:
         """Domains whose readers feed the body."""
-        return tuple(name for name in self.domains if SIGN[name] > 0 or not self.constrained)
+        return tuple(name for name in self.domains if name not in self.near)
 
     @property
     def near(self) -> tuple[str, ...]:
         """Domains that act through their terms alone."""
-        return tuple(name for name in self.domains if SIGN[name] < 0 and self.constrained)
+        return tuple(name for name in self.domains if self.constrained and (SIGN[name] < 0 or name in self.by_term))
 
     def half_lives(self, *, ordinal: bool) -> tuple[float, ...]:
         """In days, or in events."""
@@ -249,7 +254,8 @@ class DomainNetwork(SongNetwork):
         if self.terms is None:
             return logits
         seen = [song + self.domain.weight[place] for place in self.settings.places(self.settings.near)]
-        return logits + self.terms(seen, target, hidden, batch)
+        terms: Tensor = self.terms(seen, target, hidden, batch)
+        return logits + terms
 
     def loss(self, logits: Tensor, outcome: Tensor) -> Tensor:
         """Σ_k w_k (e^(−s_k) L_k + s_k / 2), L_k the mean cross-entropy of the task's outcomes `[b, 4]` that are known.
@@ -260,7 +266,8 @@ class DomainNetwork(SongNetwork):
         each = nn.functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(outcome), reduction="none")
         of_task = torch.where(known, each, 0.0).sum(0) / known.sum(0).clamp(min=1)
         weighed = torch.tensor(self.settings.task_weights) * (torch.exp(-self.spread) * of_task + self.spread / 2)
-        return weighed.sum()
+        total: Tensor = weighed.sum()
+        return total
 
     def _inputs(self, song: Tensor, target: Tensor, batch: DomainBatch) -> Tensor:
         parts = [target, self.code(batch.codes).flatten(1), batch.numeric]

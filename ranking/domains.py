@@ -131,7 +131,7 @@ class Domains(DeepRanker):
             UserError: a scene's utility is made of such tasks alone.
         """
         learned = self._network.learned.numpy()
-        weights = scene_weights(self.utilities, self._events.snapshot.scenes, scene) * learned
+        weights: npt.NDArray[np.float64] = scene_weights(self.utilities, self._events.snapshot.scenes, scene) * learned
         if not weights.any(axis=1).all():
             known = [name for name, is_learned in zip(TASKS, learned, strict=True) if is_learned]
             raise UserError(

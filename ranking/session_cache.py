@@ -26,7 +26,8 @@ class SessionCache:
         """`[n]` which of the keys are here."""
         if not self._n:
             return np.zeros(len(keys), dtype=bool)
-        return self._keys[self._place(keys)] == keys
+        found: npt.NDArray[np.bool_] = self._keys[self._place(keys)] == keys
+        return found
 
     def take(self, keys: Keys) -> Tensor:
         """Vectors `[n, width]` of keys that are here."""

@@ -64,7 +64,8 @@ def utility_logit(logits: npt.NDArray[np.floating], weights: npt.NDArray[np.floa
     """
     good = np.where(weights < 0, -1.0, 1.0) * logits.astype(np.float64)
     gained, missed = ((np.abs(weights) * _sigmoid(side)).sum(axis=1) for side in (good, -good))
-    return (np.log(gained) - np.log(missed)).astype(np.float32)
+    place: npt.NDArray[np.float32] = (np.log(gained) - np.log(missed)).astype(np.float32)
+    return place
 
 
 def scene_weights(utilities: Mapping[str, Utility], scenes: tuple[str, ...], scene: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
