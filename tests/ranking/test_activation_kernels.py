@@ -23,7 +23,7 @@ def by_the_formula(pairs: Pairs, tensors: list[Tensor]) -> Tensor:
     return torch.sigmoid(first @ second + second_bias) @ last + last_bias
 
 
-@pytest.mark.parametrize(("n_pairs", "at_once"), [(0, 512), (1, 512), (40, 512), (40, 7)])
+@pytest.mark.parametrize(("n_pairs", "at_once"), [(0, 2_048), (1, 2_048), (40, 2_048), (40, 7)])
 def test_weights_and_all_gradients_are_those_of_the_formula(n_pairs: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activation_kernels, "PAIRS", at_once)
     pairs, tensors = made(n_pairs)
