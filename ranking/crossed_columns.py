@@ -43,7 +43,7 @@ class CrossedColumns:
     """
 
     def __init__(self, features: Features, snapshot: Snapshot) -> None:
-        self._features = features
+        self.features = features
         self._users = key_hashes(user_keys(snapshot.catalogue.users["user_id"]))
         nodes = key_hashes(pl.Series(snapshot.projection.keys.tolist(), dtype=pl.String))
         n_songs = snapshot.catalogue.n_songs
@@ -59,8 +59,8 @@ class CrossedColumns:
             numeric: their `Features.numeric`, where the caller has them.
             coded: their `Features.codes`, likewise.
         """
-        numeric = self._features.numeric(examples) if numeric is None else numeric
-        coded = self._features.codes(examples) if coded is None else coded
+        numeric = self.features.numeric(examples) if numeric is None else numeric
+        coded = self.features.codes(examples) if coded is None else coded
         n = len(examples)
         step = np.clip(np.floor(2.0 * numeric) + STEPS // 2, 0, STEPS - 1)
         parts = (self._users[examples.user][:, None], self._songs[examples.item], coded, np.zeros(numeric.shape), step)

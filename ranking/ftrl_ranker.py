@@ -119,8 +119,7 @@ class FtrlRanker:
 
     def learn(self, examples: Examples) -> Floats:
         """Learn from more examples of the observed snapshot, in their order; the logit of each as it was before it was learned."""
-        features = Features(self._schema, self._snapshot)
-        logits = self._learned(self.model, self._computed(features, with_places(self._snapshot, examples, self.seed)))
+        logits = self._learned(self.model, self._computed(self._columns.features, with_places(self._snapshot, examples, self.seed)))
         return self.calibration.apply(logits)
 
     def observe(self, snapshot: Snapshot) -> None:
