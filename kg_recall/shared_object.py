@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 ALIGNMENT: Final = 64
 """Bytes: the widest vector load, and a line of the cache."""
@@ -25,6 +24,10 @@ class _Pickler(pickle.Pickler):
     """Tensors as the arrays that they are: torch's own way copies them into the stream."""
 
     def reducer_override(self, obj: Any) -> Any:
+        if not type(obj).__module__.startswith("torch"):
+            return NotImplemented
+        import torch  # here, so that commands which share nothing start without it
+
         if isinstance(obj, torch.nn.Parameter):
             return torch.nn.Parameter, (obj.detach(), obj.requires_grad)
         if type(obj) is torch.Tensor and obj.layout == torch.strided and obj.is_cpu and not obj.requires_grad:
