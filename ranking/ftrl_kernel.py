@@ -25,12 +25,12 @@ Ids = npt.NDArray[np.int64]
 
 AHEAD: Final = 16
 """Examples whose slots are fetched before they are learned."""
-_REORDERED: Final = {"reassoc", "contract", "nsz", "arcp"}
-"""Sums of an example's terms may be taken in vector order; NaN and infinity keep their meaning."""
+_LANES: Final = 8
+"""Partial sums of an example's terms: wide enough for vector registers, and in an order that no compiler may change."""
 
 
 def _jit(function: Callable[..., Any]) -> Any:
-    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDERED)(function)
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
 class Rates(NamedTuple):
@@ -63,8 +63,27 @@ def _fetch(context: Any, table: Any, row: Any) -> Any:
 @_jit
 def _weight(z: Any, root: Any, rates: Any) -> Any:
     """The weight that z and √n stand for; 0 where |z| ≤ λ1."""
-    beyond = max(abs(z) - rates.l1, np.float32(0.0))
-    return -math.copysign(beyond, z) / ((rates.beta + root) / rates.alpha + rates.l2)
+    beyond = abs(z) - rates.l1
+    shrunk = beyond if beyond > np.float32(0.0) else np.float32(0.0)
+    return -math.copysign(shrunk, z) * rates.alpha / (rates.beta + root + rates.alpha * rates.l2)
+
+
+@_jit
+def _sum(parts: Any) -> Any:
+    """Sum of a buffer whose length is a multiple of the lanes: the same bits wherever it is compiled into."""
+    lanes = np.zeros(_LANES, np.float32)
+    for start in range(0, len(parts), _LANES):
+        for lane in range(_LANES):
+            lanes[lane] += parts[start + lane]
+    total = np.float32(0.0)
+    for lane in range(_LANES):
+        total += lanes[lane]
+    return total
+
+
+@_jit
+def _padded(n_terms: Any) -> Any:
+    return (n_terms + _LANES - 1) // _LANES * _LANES
 
 
 @_jit
@@ -78,15 +97,16 @@ def learn_rows(
     n_terms = slots.shape[1]
     z, square = np.empty(n_terms, np.float32), np.empty(n_terms, np.float32)
     root, weight = np.empty(n_terms, np.float32), np.empty(n_terms, np.float32)
+    parts, per_alpha = np.zeros(_padded(n_terms), np.float32), np.float32(1.0) / rates.alpha
     for row in range(n):
         example = first + row
-        logit = np.float32(0.0)
         for term in range(n_terms):
             z[term], square[term] = table[slots[row, term], 0], table[slots[row, term], 1]
         for term in range(n_terms):
             root[term] = math.sqrt(square[term])
             weight[term] = _weight(z[term], root[term], rates)
-            logit += weight[term] * factors[row, term]
+            parts[term] = weight[term] * factors[row, term]
+        logit = _sum(parts)
         logits[example] = logit
         residual = np.float32(1.0) / (np.float32(1.0) + math.exp(-logit)) - labels[example]
         if len(weights):
@@ -94,7 +114,7 @@ def learn_rows(
         for term in range(n_terms):
             gradient = residual * factors[row, term]
             added = gradient * gradient
-            sigma = (math.sqrt(square[term] + added) - root[term]) / rates.alpha
+            sigma = (math.sqrt(square[term] + added) - root[term]) * per_alpha
             z[term], square[term] = gradient - sigma * weight[term], added
         for term in range(n_terms):
             table[slots[row, term], 0] += z[term]
@@ -142,6 +162,7 @@ def predict_codes(
     """Logit of each example by the table as it is."""
     n_terms = len(seeds) + len(first)
     slots, factors = np.empty((AHEAD, n_terms), np.int32), np.empty((AHEAD, n_terms), np.float32)
+    z, square, products = np.empty(n_terms, np.float32), np.empty(n_terms, np.float32), np.zeros(_padded(n_terms), np.float32)
     for start in range(0, len(codes), AHEAD):
         n = min(AHEAD, len(codes) - start)
         hash_rows(codes, values, seeds, first, parts, bits, start, start + n, slots, factors)
@@ -149,11 +170,11 @@ def predict_codes(
             for term in range(n_terms):
                 _fetch(table, slots[row, term])
         for row in range(n):
-            logit = np.float32(0.0)
             for term in range(n_terms):
-                slot = slots[row, term]
-                logit += _weight(table[slot, 0], math.sqrt(table[slot, 1]), rates) * factors[row, term]
-            logits[start + row] = logit
+                z[term], square[term] = table[slots[row, term], 0], table[slots[row, term], 1]
+            for term in range(n_terms):
+                products[term] = _weight(z[term], math.sqrt(square[term]), rates) * factors[row, term]
+            logits[start + row] = _sum(products)
 
 
 @_jit

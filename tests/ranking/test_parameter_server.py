@@ -75,6 +75,23 @@ def test_one_worker_learns_to_the_bit_what_the_model_alone_learns(tmp_path: Path
     assert (table_of(again) == alone.table).all()
 
 
+def test_wide_examples_too_are_learned_to_the_bit(tmp_path: Path) -> None:
+    """Thirty terms: enough for the kernel to run in vector registers, where an order of sums could differ."""
+    columns = tuple("abcdefghijklmno")
+    terms = HashedTerms(columns, tuple((left, "o") for left in columns[:-1]), bits=16)
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 30, (700, 15)).astype(np.int32), rng.integers(0, 2, 700).astype(np.float32)
+    alone, shard = Ftrl(terms, HOW), Shard(tmp_path / "shard", 1 << 16)
+    expected = alone.learn(codes, labels)
+    batch = Batch(*terms.checked(codes), *checked_labels(700, labels, None))
+    parts = [batch.part(start, start + 90) for start in range(0, 700, 90)]
+    found = [learn_batch(terms, HOW.rates, HereShards(0, [shard]), 1, 1 << 16, clock, part) for clock, part in enumerate(parts)]
+    assert (np.concatenate(found) == expected).all()
+    assert (shard.table == alone.table).all()
+    before = alone.logits(codes[:1])
+    assert alone.learn(codes[:1], labels[:1]) == before
+
+
 def test_workers_side_by_side_learn_as_well_and_their_squares_add_up(tmp_path: Path) -> None:
     """Four workers always pull before any of them pushes: the stalest that a staleness of 0 allows."""
     data, size = house(8_000), 200
