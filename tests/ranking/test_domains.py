@@ -185,7 +185,8 @@ def test_the_scene_at_hand_decides_what_is_worth_most(fitted: Domains, house: Sn
 
 
 @pytest.mark.parametrize(
-    "change", [{"constrained": False}, {"uncertainty": True}, {"domains": ()}, {"domains": ("skip",)}, {"stop_on": "gauc"}]
+    "change",
+    [{"constrained": False}, {"uncertainty": True}, {"domains": ()}, {"domains": ("skip",), "by_term": ("heart",)}, {"stop_on": "gauc"}],
 )
 def test_variants_learn_too(house: Snapshot, change: dict[str, object]) -> None:
     ranker = Domains(None, dataclasses.replace(SMALL, max_epochs=2, **change), seed=0)
@@ -226,6 +227,7 @@ def test_candidates_teach_full_plays_where_nothing_was_shown(house: Snapshot) ->
         ({"domains": ("skip", "skip")}, "each at most once"),
         ({"domains": ("mood",)}, ", ".join(SIGN)),
         ({"encoder": "magic"}, "sessions"),
+        ({"by_term": ("skip",)}, "no domain that speaks for songs"),
         ({"task_weights": (1.0, 1.0)}, "4 numbers"),
         ({"near_days": 0.0}, "above 0"),
     ],
