@@ -28,16 +28,17 @@ class Calibration:
 
         `ridge` holds the pair at (1, 0) with the strength of that many examples, so that a few examples or a single class change little.
         """
-        label, logit = labels.astype(np.float64), logits.astype(np.float64)
-        at = np.array([1.0, 0.0])
+        label: npt.NDArray[np.float64] = labels.astype(np.float64)
+        logit: npt.NDArray[np.float64] = logits.astype(np.float64)
+        at: npt.NDArray[np.float64] = np.array([1.0, 0.0])
         for _ in range(_STEPS):
             p = expit(at[0] * logit + at[1])
             spread = p * (1.0 - p)
             residual = p - label
-            gradient = np.array([residual @ logit, residual.sum()]) + ridge * (at - (1.0, 0.0))
+            gradient = np.array([residual @ logit, residual.sum()], dtype=np.float64) + ridge * (at - (1.0, 0.0))
             cross = spread @ logit
             hessian = np.array([[spread @ logit**2, cross], [cross, spread.sum()]]) + ridge * np.eye(2)
-            step = np.linalg.solve(hessian, gradient)
+            step = np.linalg.solve(hessian, gradient).astype(np.float64)
             at = _descended(at, step, label, logit, ridge)
             if np.abs(step).max() < 1e-9:
                 break

@@ -126,9 +126,10 @@ class HashedTerms:
             raise UserError(f"features: codes of shape {codes.shape} for {len(self.columns)} columns: give one column each")
         if values is not None and values.shape != codes.shape:
             raise UserError(f"features: values of shape {values.shape} beside codes of shape {codes.shape}: give one value a code")
-        kind = np.int32 if codes.dtype == np.int32 else np.int64
         plain = NO_VALUES if values is None else np.ascontiguousarray(values, dtype=np.float32)
-        return np.ascontiguousarray(codes, dtype=kind), plain
+        if codes.dtype == np.int32:
+            return np.ascontiguousarray(codes, dtype=np.int32), plain
+        return np.ascontiguousarray(codes, dtype=np.int64), plain
 
     def slots(self, codes: npt.NDArray[np.integer], values: Floats | None = None) -> tuple[npt.NDArray[np.int32], Floats]:
         """Slot and value of each term, both `[n, n_terms]`; a negative code is an absent value and makes its terms' values 0."""

@@ -124,7 +124,7 @@ class ParameterServer:
         batch, n_workers = self.layout.batch, self.layout.n_workers
         owner = np.arange(len(codes)) // batch % n_workers
         clock = self._ray.remote(num_cpus=0)(StalenessClock).remote(n_workers, self.layout.staleness)
-        parts = [Batch(*(column[owner == worker] if len(column) else column for column in examples)) for worker in range(n_workers)]
+        parts = [examples.take(owner == worker) for worker in range(n_workers)]
         running = [actor.learn.remote(*part, batch, self._next_clock, clock) for actor, part in zip(self._workers, parts, strict=True)]
         done = self._ray.get(running)
         self._ray.kill(clock)
@@ -179,7 +179,7 @@ class _Worker:
         logits = [np.empty(0, np.float32)]
         for done, start in enumerate(range(0, len(labels), batch)):
             ray.get(staleness.reached.remote(self._number, done))
-            part = examples.part(start, start + batch)
+            part = examples.take(slice(start, start + batch))
             logits.append(learn_batch(self._terms, self._rates, self._shards, n_shards, self._rows_per_shard, clock + done, part))
         widest = ray.get(staleness.leave.remote(self._number))
         return np.concatenate(logits), time.process_time() - started, widest

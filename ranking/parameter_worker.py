@@ -37,9 +37,11 @@ class Batch(NamedTuple):
     labels: Floats
     weights: Floats
 
-    def part(self, start: int, stop: int) -> Batch:
-        """Examples `start … stop`."""
-        return Batch(*(column[start:stop] if len(column) else column for column in self))
+    def take(self, rows: slice | npt.NDArray[np.bool_]) -> Batch:
+        """Examples at `rows`, in that order; values or weights that there are none of stay none."""
+        values = self.values[rows] if len(self.values) else self.values
+        weights = self.weights[rows] if len(self.weights) else self.weights
+        return Batch(self.codes[rows], values, self.labels[rows], weights)
 
 
 class Keys(NamedTuple):

@@ -66,7 +66,7 @@ def test_one_worker_learns_to_the_bit_what_the_model_alone_learns(tmp_path: Path
     alone = Ftrl(TERMS, HOW)
     expected = alone.learn(data.codes, data.labels, data.values, data.weights)
     found = [
-        learn_batch(TERMS, HOW.rates, HereShards(0, shards), n_shards, rows_per_shard, clock, data.part(start, start + size))
+        learn_batch(TERMS, HOW.rates, HereShards(0, shards), n_shards, rows_per_shard, clock, data.take(slice(start, start + size)))
         for clock, start in enumerate(range(0, 600, size))
     ]
     assert (np.concatenate(found) == expected).all()
@@ -84,7 +84,7 @@ def test_wide_examples_too_are_learned_to_the_bit(tmp_path: Path) -> None:
     alone, shard = Ftrl(terms, HOW), Shard(tmp_path / "shard", 1 << 16)
     expected = alone.learn(codes, labels)
     batch = Batch(*terms.checked(codes), *checked_labels(700, labels, None))
-    parts = [batch.part(start, start + 90) for start in range(0, 700, 90)]
+    parts = [batch.take(slice(start, start + 90)) for start in range(0, 700, 90)]
     found = [learn_batch(terms, HOW.rates, HereShards(0, [shard]), 1, 1 << 16, clock, part) for clock, part in enumerate(parts)]
     assert (np.concatenate(found) == expected).all()
     assert (shard.table == alone.table).all()
@@ -108,7 +108,7 @@ def test_workers_side_by_side_learn_as_well_and_their_squares_add_up(tmp_path: P
                 pushed.append((self.worker, clock, updates[0]))  # noqa: B023
 
         for worker in range(4):
-            part = data.part(start + worker * size, start + (worker + 1) * size)
+            part = data.take(slice(start + worker * size, start + (worker + 1) * size))
             logits.append(learn_batch(TERMS, HOW.rates, Stale(worker, []), 1, 1 << TERMS.bits, clock, part))
         for worker, at, update in pushed:
             squares += float((update.after[:, 1] - update.before[:, 1]).sum(dtype=np.float64))
