@@ -74,7 +74,15 @@ def every_block(n_blocks: int, n_queries: int) -> Probes:
     return Probes(np.arange(n_blocks + 1, dtype=np.int64) * n_queries, np.tile(np.arange(n_queries, dtype=np.int64), n_blocks))
 
 
-def scan(kept: Blocks, queries: Vectors, probes: Probes, k: int, open_: npt.NDArray[np.bool_], excluded: Excluded) -> Scanned:
+def scan(
+    kept: Blocks,
+    queries: Vectors,
+    probes: Probes,
+    k: int,
+    open_: npt.NDArray[np.bool_],
+    excluded: Excluded,
+    bar: Vectors | None = None,
+) -> Scanned:
     """At least the `k` best rows of each query in the blocks that it probes: all whose product may reach the k-th largest.
 
     Args:
@@ -84,13 +92,15 @@ def scan(kept: Blocks, queries: Vectors, probes: Probes, k: int, open_: npt.NDAr
         k: rows wanted, at least 1.
         open_: by row, false for what nobody may get; empty where all are open.
         excluded: rows left out for single queries.
+        bar: `[n_queries]` what a score must reach to be wanted; None: anything.
     """
     # Twice the error of a sum of `dim` products in 32 bits, on either side of the k-th.
     lengths = np.sqrt(np.einsum("nd,nd->n", queries, queries))
     slack = (4 * queries.shape[1] * 2.0**-24 * kept.longest * lengths).astype(np.float32)
+    least = np.full(len(queries), -np.inf, np.float32) if bar is None else bar - slack
     capacity = max(CAPACITY, 4 * k)
     while True:
-        full, row, size = _scan(kept.vectors, kept.start, kept.row, queries, *probes, k, slack, open_, *excluded, capacity)
+        full, row, size = _scan(kept.vectors, kept.start, kept.row, queries, *probes, k, slack, open_, *excluded, least, capacity)
         if not full:
             break
         # So many near-equal products (songs that share one vector) do not fit: more room, and again.
@@ -112,12 +122,27 @@ def inner_products(queries, query, vectors, row):  # type: ignore[no-untyped-def
 
 
 @_jit
-def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_first, x_row, capacity):  # type: ignore[no-untyped-def]
+def kth_largest(score, query, n_queries, k):  # type: ignore[no-untyped-def]
+    """`[n_queries]` the `k`-th largest of each query's `score` `[n]`, grouped by query; minus infinity where it has fewer."""
+    out = np.full(n_queries, -np.inf, np.float32)
+    low = 0
+    while low < len(query):
+        high = low
+        while high < len(query) and query[high] == query[low]:
+            high += 1
+        if high - low >= k:
+            out[query[low]] = np.partition(score[low:high], high - low - k)[high - low - k]
+        low = high
+    return out
+
+
+@_jit
+def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_first, x_row, least, capacity):  # type: ignore[no-untyped-def]
     n_queries = len(queries)
     score = np.empty((n_queries, capacity), np.float32)
     rows = np.empty((n_queries, capacity), np.int32)
     size = np.zeros(n_queries, np.int64)
-    bar = np.full(n_queries, -np.inf, np.float32)
+    bar = least.copy()
     for block in range(len(start) - 1):
         low, high, a, b = start[block], start[block + 1], first[block], first[block + 1]
         if low == high or a == b:

@@ -62,19 +62,9 @@ class Pairs:
         pair = np.unique(exclude[0][held].astype(np.int64) * n + rows[held])
         return cls(pair // n, pair % n, n_queries)
 
-    def count(self, open_: npt.NDArray[np.bool_]) -> Ints:
-        """`[n_queries]` open rows that each query leaves out."""
-        return np.bincount(self.query[open_[self.row]], minlength=self.n_queries)
-
     def ragged(self) -> Excluded:
         """The same by query."""
         return Excluded(np.searchsorted(self.query, np.arange(self.n_queries + 1)).astype(np.int64), self.row)
-
-    def take(self, queries: npt.NDArray[np.integer]) -> Pairs:
-        """The pairs of `queries`, ascending, which become 0, 1 and so on."""
-        place = np.minimum(np.searchsorted(queries, self.query), max(len(queries) - 1, 0))
-        mine = queries[place] == self.query if len(queries) else np.zeros(len(self.query), bool)
-        return Pairs(place[mine].astype(np.int64), self.row[mine], len(queries))
 
 
 @dataclass(frozen=True)
@@ -83,18 +73,16 @@ class Part:
 
     search: Search
     queries_at_once: int
-    whole: bool
-    """True where every row of the part is scanned."""
 
     @classmethod
     def exact(cls, index: ExactIndex) -> Self:
         """All rows of `index`."""
-        return cls(index.search, index.queries_at_once, whole=True)
+        return cls(index.search, index.queries_at_once)
 
     @classmethod
-    def listed(cls, lists: InvertedLists, n_probes: int) -> Self:
-        """The rows in `lists`, `n_probes` lists a query."""
-        return cls(partial(lists.search, n_probes=n_probes), lists.queries_at_once, whole=n_probes >= len(lists.centroids))
+    def listed(cls, lists: InvertedLists, open_share: float) -> Self:
+        """The rows in `lists`, of which this share is open."""
+        return cls(partial(lists.search, open_share=open_share), lists.queries_at_once)
 
 
 def find_best(target: Target, queries: Vectors, parts: Sequence[Part], pairs: Pairs, k: int) -> Found:

@@ -1,9 +1,10 @@
 """Approximate search by inner product: inverted lists (Sivic and Zisserman, ICCV 2003; Jégou, Douze and Schmid, PAMI 2011, IVFADC
 without the codes).
 
-FAISS finds the centroids (spherical k-means on a sample) and the list of every vector. A query scans the lists of the centroids that
-are nearest to it, whole vectors and no codes, so that what it finds has its exact score; queries that probe one list are multiplied
-with it together.
+FAISS finds the centroids (spherical k-means on a sample) and the list of every vector. A query first scans the lists whose scores may
+reach highest; what it finds there says how high the others must reach to be worth scanning (`list_reach.py`), so that an easy query
+scans few lists and a hard one many. Vectors are whole, there are no codes, so that what is found has its exact score; queries that scan
+one list are multiplied with it together.
 """
 
 from __future__ import annotations
@@ -16,25 +17,30 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from recall.block_scan import Blocks, Excluded, Probes, Rows, Scanned, Vectors, blocks, inner_products, scan
-from recall.exact_index import ExactIndex
+from recall.block_scan import Blocks, Excluded, Rows, Scanned, Vectors, blocks, inner_products, kth_largest, scan
+from recall.list_reach import ListReach, probes_between
 
 QUERIES = 1024
 """Queries scanned together: the more, the more of them share a list."""
 NOTHING: npt.NDArray[np.bool_] = np.empty(0, bool)
+SPARE = 4
+"""The first lists hold at least so many times the items wanted."""
 
 
 @dataclass(frozen=True)
 class ListSettings:
-    """Shape of the lists."""
+    """Shape of the lists, and which of them a query scans."""
 
     lists_per_root: float = 4.0
     """Lists are so many times the square root of the number of vectors."""
     sample_per_list: int = 40
     """Vectors of the sample that k-means learns from, for each list."""
     iterations: int = 8
-    probes: int = 170
-    """Lists that a query scans: recall@100 of 0.99 on trained song vectors (benchmarks/results/vector_index.md)."""
+    first: int = 24
+    """Lists that every query scans."""
+    deviations: float = 4.2
+    """Of the others those whose mean score is at most so many deviations below the k-th best of the first: recall@100 of 0.99 on trained
+    song vectors (benchmarks/results/vector_index.md)."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,19 @@ class InvertedLists:
     centroids: Vectors
     """`[n_lists, dim]`"""
     blocks: Blocks
-    n_probes: int
+    settings: ListSettings
     queries_at_once: int = QUERIES
 
     @cached_property
-    def _coarse(self) -> ExactIndex:
-        return ExactIndex.of(self.centroids)
+    def _reach(self) -> ListReach:
+        return ListReach.of(self.blocks)
+
+    @cached_property
+    def _place(self) -> Rows:
+        """`[n]` where each row stands in the lists."""
+        place = np.empty(len(self), np.int32)
+        place[self.blocks.row] = np.arange(len(self), dtype=np.int32)
+        return place
 
     def __len__(self) -> int:
         return len(self.blocks.row)
@@ -59,18 +72,18 @@ class InvertedLists:
         """Cluster `vectors` `[n, dim]` and sort them into lists: the same for the same seed."""
         n_lists = max(1, round(settings.lists_per_root * len(vectors) ** 0.5))
         centroids = _centroids(vectors, n_lists, settings, seed)
-        return cls.of(vectors, centroids, nearest(centroids, vectors), min(settings.probes, n_lists))
+        return cls.of(vectors, centroids, nearest(centroids, vectors), settings)
 
     @classmethod
-    def of(cls, vectors: Vectors, centroids: Vectors, list_of: Rows, n_probes: int) -> Self:
+    def of(cls, vectors: Vectors, centroids: Vectors, list_of: Rows, settings: ListSettings) -> Self:
         """Lists of `vectors` of which `list_of` `[n]` says where each belongs."""
         row = np.argsort(list_of, kind="stable")
         start = np.searchsorted(list_of[row], np.arange(len(centroids) + 1)).astype(np.int64)
-        return cls(centroids, blocks(vectors[row], start, row.astype(np.int32)), n_probes)
+        return cls(centroids, blocks(vectors[row], start, row.astype(np.int32)), settings)
 
     def moved(self, vectors: Vectors, list_of: Rows) -> Self:
         """The same lists for other vectors, of which `list_of` `[n]` says where each belongs: nothing is clustered anew."""
-        return self.of(vectors, self.centroids, list_of, self.n_probes)
+        return self.of(vectors, self.centroids, list_of, self.settings)
 
     def list_of(self) -> Rows:
         """`[n]` the list of each row."""
@@ -78,23 +91,21 @@ class InvertedLists:
         out[self.blocks.row] = np.repeat(np.arange(len(self.centroids), dtype=np.int32), np.diff(self.blocks.start))
         return out
 
-    def search(self, queries: Vectors, k: int, open_: npt.NDArray[np.bool_], excluded: Excluded, n_probes: int | None = None) -> Scanned:
-        """As `ExactIndex.search`, in the nearest lists alone."""
-        wanted = min(n_probes or self.n_probes, len(self.centroids))
-        return scan(self.blocks, queries, self._probes(queries, wanted), k, open_, excluded)
+    def search(self, queries: Vectors, k: int, open_: npt.NDArray[np.bool_], excluded: Excluded, open_share: float = 1.0) -> Scanned:
+        """As `ExactIndex.search`, in the lists worth scanning; a query that finds less than `k` in the first scans all.
 
-    def _probes(self, queries: Vectors, n_probes: int) -> Probes:
-        """The `n_probes` centroids of largest inner product with each query, ties by centroid, chosen as exactly as an answer is."""
-        none = Excluded(np.zeros(len(queries) + 1, np.int64), np.empty(0, np.int64))
-        near = self._coarse.search(queries, n_probes, NOTHING, none)
-        score = inner_products(queries, near.query, self.centroids, near.row)
-        order = np.lexsort((near.row, -score, near.query))
-        rank = np.arange(len(order)) - np.searchsorted(near.query, near.query)
-        chosen = order[rank < n_probes]
-        lists, query = near.row[chosen], near.query[chosen]
-        by_list = np.argsort(lists, kind="stable")
-        first = np.searchsorted(lists[by_list], np.arange(len(self.centroids) + 1)).astype(np.int64)
-        return Probes(first, query[by_list].astype(np.int64))
+        `open_share` is the share of rows that are open: the fewer, the more lists come first.
+        """
+        n_lists, reach = len(self.centroids), self._reach(queries, self.settings.deviations)
+        holding = int(np.ceil(SPARE * k / max(open_share * len(self) / n_lists, 1e-9)))
+        n_first = min(max(self.settings.first, holding), n_lists)
+        everything = np.full(len(queries), np.inf, np.float32)
+        low = np.partition(reach, n_lists - n_first, axis=1)[:, n_lists - n_first]
+        near = scan(self.blocks, queries, probes_between(reach, low, everything), k, open_, excluded)
+        # The bar is an exact score, so that which lists come next does not depend on the batch.
+        bar = kth_largest(inner_products(queries, near.query, self.blocks.vectors, self._place[near.row]), near.query, len(queries), k)
+        far = scan(self.blocks, queries, probes_between(reach, bar, low), k, open_, excluded, bar)
+        return Scanned(*(np.concatenate(column) for column in zip(near, far, strict=True)))
 
 
 def nearest(centroids: Vectors, vectors: Vectors) -> Rows:

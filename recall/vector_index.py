@@ -91,9 +91,7 @@ class VectorIndex:
         n_open = len(self) if allowed is None else int(np.count_nonzero(open_))
         target = Target(self.vectors, self._ids.id, open_ if n_open < len(open_) else NOTHING)
         pairs = Pairs.of(exclude, self._ids, len(queries))
-        parts = self._parts(open_, n_open)
-        found = find_best(target, queries, parts, pairs, min(k, n_open))
-        return found if all(part.whole for part in parts) else self._completed(found, queries, target, open_, pairs, min(k, n_open))
+        return find_best(target, queries, self._parts(open_, n_open), pairs, min(k, n_open))
 
     def score(self, queries: Vectors, row: npt.NDArray[np.integer], item: npt.NDArray[np.integer]) -> Vectors:
         """Inner product `[n]` of query `row[i]` and item `item[i]`, the number that `search` gives."""
@@ -134,8 +132,7 @@ class VectorIndex:
             arrays |= {"centroids": self._lists.centroids, "list_of": self._lists.list_of()}
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
-        n_probes = None if self._lists is None else self._lists.n_probes
-        head = {"settings": asdict(self.settings), "seed": self.seed, "n_probes": n_probes}
+        head = {"settings": asdict(self.settings), "seed": self.seed, "lists": self._lists is not None}
         (folder / "index.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -148,10 +145,10 @@ class VectorIndex:
         index.vectors = np.load(folder / "vectors.npy")
         index._ids = IdRows.of(np.load(folder / "ids.npy"), np.load(folder / "alive.npy"))
         index._lists = None
-        if head["n_probes"] is not None:
+        if head["lists"]:
             list_of = np.load(folder / "list_of.npy")
             listed = index.vectors[: len(list_of)]
-            index._lists = InvertedLists.of(listed, np.load(folder / "centroids.npy"), list_of, head["n_probes"])
+            index._lists = InvertedLists.of(listed, np.load(folder / "centroids.npy"), list_of, lists)
         index._set_rest()
         return index
 
@@ -161,25 +158,11 @@ class VectorIndex:
             return self._rest
         if n_open < self.settings.exact_share * len(open_):
             return [self._only(open_)]
-        # The fewer a filter leaves in a list, the more lists: as many open vectors are scanned as without it.
-        return [Part.listed(self._lists, int(np.ceil(self._lists.n_probes * len(open_) / max(n_open, 1)))), *self._rest]
+        return [Part.listed(self._lists, n_open / max(len(open_), 1)), *self._rest]
 
     def _only(self, open_: npt.NDArray[np.bool_]) -> Part:
         rows = np.flatnonzero(open_).astype(np.int32)
         return Part.exact(ExactIndex.of(self.vectors[rows], rows))
-
-    def _completed(self, found: Found, queries: Vectors, target: Target, open_: npt.NDArray[np.bool_], pairs: Pairs, k: int) -> Found:
-        """The same, with the queries whose lists held less than `k` answered by everything open."""
-        left = int(np.count_nonzero(open_)) - pairs.count(open_)
-        short = np.flatnonzero(np.bincount(found.row, minlength=len(queries)) < np.minimum(k, left))
-        if not len(short):
-            return found
-        again = find_best(target, queries[short], [self._only(open_)], pairs.take(short), k)
-        keep = ~np.isin(found.row, short)
-        row = np.concatenate([found.row[keep], short[again.row].astype(np.int32)])
-        item, score = np.concatenate([found.item[keep], again.item]), np.concatenate([found.score[keep], again.score])
-        order = np.argsort(row, kind="stable")
-        return Found(row[order], item[order], score[order])
 
     def _settle(self) -> None:
         """Bring rows and lists back into shape where inserts and deletes have taken them beyond the settings' shares."""

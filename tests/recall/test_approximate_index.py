@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from recall.inverted_lists import ListSettings
 from recall.vector_index import IndexSettings, VectorIndex
 
-SMALL = IndexSettings(exact_below=200, lists=ListSettings(probes=27))
+SMALL = IndexSettings(exact_below=200, lists=ListSettings(first=8, deviations=2.0))
 """Lists already for a few hundred items, of which an eighth is scanned at 3,000."""
 EXACT = IndexSettings(exact_below=10**9)
 
@@ -53,7 +53,7 @@ def test_most_of_the_true_best_are_found_with_their_exact_scores() -> None:
 
 def test_all_lists_probed_is_exact() -> None:
     items, queries, _, exact = house()
-    everywhere = VectorIndex(items, settings=IndexSettings(exact_below=200, lists=ListSettings(probes=10**6)))
+    everywhere = VectorIndex(items, settings=IndexSettings(exact_below=200, lists=ListSettings(first=10**6)))
     for one, other in zip(everywhere.search(queries, 50), exact.search(queries, 50), strict=True):
         np.testing.assert_array_equal(one, other)
 

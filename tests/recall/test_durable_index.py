@@ -13,7 +13,7 @@ from recall.durable_index import DurableIndex
 from recall.inverted_lists import ListSettings
 from recall.vector_index import IndexSettings, VectorIndex
 
-LISTS = IndexSettings(exact_below=200, lists=ListSettings(probes=30))
+LISTS = IndexSettings(exact_below=200, lists=ListSettings(first=8))
 
 
 def index(n: int, seed: int = 0, settings: IndexSettings = LISTS) -> VectorIndex:
