@@ -33,9 +33,9 @@ VARIANTS: Final = {
         "the same without the domain skip",
         {"constrained": False, "domains": tuple(name for name in ALL if name != "skip")},
     ),
-    "other_reader": ("attention over the latest 50 acts of a domain, no sessions", {"encoder": "attention"}),
+    "attention": ("attention over the latest 50 acts of a domain, no sessions", {"encoder": "attention"}),
     "hearts_by_term": ("hearts act through their term alone", {"by_term": ("heart",)}),
-    "other_reader_hearts_by_term": ("both", {"encoder": "attention", "by_term": ("heart",)}),
+    "attention_hearts_by_term": ("both", {"encoder": "attention", "by_term": ("heart",)}),
     "uncertainty": ("losses weighed by what each task is sure of", {"uncertainty": True}),
 }
 REPLAYED: Final = 200
