@@ -126,10 +126,9 @@ class RoutesSettings(Section):
     ease: bool = True
     graph: bool = True
     interest: bool = True
-    lifted: bool = False
-    """Off: as strong alone as item CF on real plays, and the merge gains nothing by it."""
+    lifted: bool = True
     swing: bool = False
-    ials: bool = False
+    ials: bool = True
     neighbours: bool = False
     ppr: bool = False
     sasrec: bool = False
