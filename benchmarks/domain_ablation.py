@@ -17,7 +17,7 @@ from replays import Cases
 
 from etl.behaviours import Behaviour
 from ranking.domain_events import SIGN
-from ranking.domain_network import DomainSettings
+from ranking.domain_settings import DomainSettings
 from ranking.domains import Domains
 from ranking.outcomes import outcomes
 from ranking.utility import TASKS

@@ -17,7 +17,8 @@ from ranking.din_inputs import packed
 from ranking.din_network import N_AGES
 from ranking.domain_events import DomainEvents, OwnClock
 from ranking.domain_masses import MASS_FACETS, DecayedMass, MassFacets
-from ranking.domain_network import DomainBatch, DomainSettings, HistoryBatch, NearBatch
+from ranking.domain_network import DomainBatch, HistoryBatch, NearBatch
+from ranking.domain_settings import DomainSettings
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
 from ranking.ranker import Examples

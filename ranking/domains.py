@@ -19,7 +19,8 @@ from ranking.auc import gauc
 from ranking.deep_ranker import DeepRanker
 from ranking.domain_events import DomainEvents
 from ranking.domain_inputs import DomainColumns, DomainInputs, TaskExamples
-from ranking.domain_network import DomainNetwork, DomainSettings
+from ranking.domain_network import DomainNetwork
+from ranking.domain_settings import DomainSettings
 from ranking.examples import examples_at_now
 from ranking.facets import FacetVocabulary
 from ranking.features import Features

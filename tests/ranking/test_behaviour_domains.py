@@ -14,7 +14,7 @@ from etl.behaviours import Behaviour
 from etl.errors import UserError
 from ranking.auc import gauc
 from ranking.domain_events import SIGN
-from ranking.domain_network import DomainSettings
+from ranking.domain_settings import DomainSettings
 from ranking.domains import Domains
 from ranking.examples import candidate_examples, examples_at_now, exposure_examples
 from ranking.outcomes import outcomes

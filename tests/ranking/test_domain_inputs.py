@@ -10,7 +10,7 @@ from etl.session_rules import NAMED_RULES
 from ranking.domain_events import DomainEvents, OwnClock
 from ranking.domain_inputs import DomainInputs, TaskExamples
 from ranking.domain_masses import DecayedMass, MassFacets
-from ranking.domain_network import DomainSettings
+from ranking.domain_settings import DomainSettings
 from ranking.examples import exposure_examples
 from ranking.facets import FacetVocabulary
 from ranking.features import Features, FeatureSchema
