@@ -1,6 +1,6 @@
-"""The kernel under both indexes: blocks of vectors times queries by BLAS, and the best of what comes by.
+"""The kernel under both indexes: blocks of vectors times queries, by BLAS where they are many, and the best of what comes by.
 
-BLAS rounds by the shape of its block, so its products only say who may be among the best: everything within the rounding error of the
+Such products round by the shape of the block, so they only say who may be among the best: everything within the rounding error of the
 k-th place stays in, and `inner_products`, summed in 64 bits and in one order, decides among them. What a query gets is therefore
 the same whatever else is in the batch.
 """
@@ -21,6 +21,8 @@ Offsets = npt.NDArray[np.int64]
 NO_ROWS: Rows = np.empty(0, np.int32)
 CAPACITY = 1024
 """Places that a query has for candidates before they are thinned out to the best k."""
+FEW = 8
+"""So many queries are multiplied with a block by a loop that reads it once: BLAS first copies it, which pays for more of them."""
 
 
 def _jit(function: Callable[..., Any]) -> Any:
@@ -147,8 +149,8 @@ def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_firs
         low, high, a, b = start[block], start[block + 1], first[block], first[block + 1]
         if low == high or a == b:
             continue
-        if b - a == 1:
-            product = np.dot(vectors[low:high], queries[query[a]]).reshape(1, high - low)
+        if b - a <= FEW:
+            product = _few_products(queries[query[a:b]], vectors[low:high])
         else:
             product = np.dot(queries[query[a:b]], vectors[low:high].T)
         for t in range(b - a):
@@ -170,6 +172,19 @@ def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_firs
         if size[q] > k:
             size[q], bar[q] = _thin(score[q], rows[q], size[q], k, slack[q])
     return False, rows, size
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _few_products(queries, vectors):  # type: ignore[no-untyped-def]
+    """`queries @ vectors.T`, summed in whatever order is fastest."""
+    out = np.empty((len(queries), len(vectors)), np.float32)
+    for j in range(len(vectors)):
+        for q in range(len(queries)):
+            total = np.float32(0)
+            for d in range(vectors.shape[1]):
+                total += vectors[j, d] * queries[q, d]
+            out[q, j] = total
+    return out
 
 
 @_jit

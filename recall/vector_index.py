@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recall.block_scan import Vectors, inner_products
+from recall.deep_search import DEEPER, FEW, DeepSearch, Exclude
 from recall.exact_index import ExactIndex
 from recall.id_rows import IdRows
 from recall.index_parts import Found, Pairs, Part, Target, find_best
@@ -87,6 +88,23 @@ class VectorIndex:
             allowed: the items that any query may find; None for all.
         """
         queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if allowed is None and self.exact and 0 < len(queries) <= FEW and 0 < k < len(self):
+            # Of one request come a list of all items and then one without those known.
+            found = self._deep(queries, k).best(k, exclude)
+            if found is not None:
+                return found
+        return self._search(queries, k, exclude, allowed)
+
+    def _deep(self, queries: Vectors, k: int) -> DeepSearch:
+        """The latest search where it was of the same queries, else a new one."""
+        latest = self._latest
+        if latest is None or not latest.answers(queries, k):
+            depth = min(DEEPER * k, len(self))
+            latest = DeepSearch(queries.copy(), depth, self._search(queries, depth, None, None), whole=depth == len(self))
+            self._latest = latest
+        return latest
+
+    def _search(self, queries: Vectors, k: int, exclude: Exclude, allowed: Allowed | None) -> Found:
         open_ = self._ids.alive if allowed is None else self._ids.alive & self._ids.mask(allowed)
         n_open = len(self) if allowed is None else int(np.count_nonzero(open_))
         target = Target(self.vectors, self._ids.id, open_ if n_open < len(open_) else NOTHING)
@@ -180,7 +198,8 @@ class VectorIndex:
         self._set_rest()
 
     def _set_rest(self) -> None:
-        """The rows that are in no list: all where there are none, else the tail."""
+        """The rows that are in no list: all where there are none, else the tail. Whatever was found before no longer counts."""
+        self._latest: DeepSearch | None = None
         first = 0 if self._lists is None else len(self._lists)
         tail = np.arange(first, len(self.vectors), dtype=np.int32)
         self._rest = [Part.exact(ExactIndex.of(self.vectors[first:], tail))] if len(tail) else []

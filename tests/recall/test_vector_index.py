@@ -65,3 +65,21 @@ def test_nothing_to_find(n_items: int, n_queries: int, k: int) -> None:
     index = VectorIndex(np.ones((n_items, 2), np.float32))
     found = index.search(np.ones((n_queries, 2), np.float32), k)
     assert len(found.row) == len(found.item) == len(found.score) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(1, 12), st.integers(0, 10_000), st.floats(0, 1))
+def test_a_list_without_known_items_is_the_same_whatever_was_asked_before(
+    n_items: int, n_queries: int, k: int, seed: int, share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    items, queries = np.sign(rng.standard_normal((n_items, 3))).astype(np.float32), rng.standard_normal((n_queries, 3)).astype(np.float32)
+    known = np.nonzero(rng.random((n_queries, n_items)) < share)
+    index = VectorIndex(items)
+    for before in (k, 1, k + 3):
+        index.search(queries, before)
+        found = index.search(queries, k, exclude=known)
+        for row in range(n_queries):
+            assert found.item[found.row == row].tolist() == brute(items, queries[row], k, set(known[1][known[0] == row].tolist()))
+    index.delete(found.item[:1])
+    assert not np.isin(found.item[:1], index.search(queries, k, exclude=known).item).any()
