@@ -37,7 +37,7 @@ LAYOUTS: Final = {
     "2 workers, staleness 1": replace(ONE, n_workers=2),
     "2 workers, staleness 4": replace(ONE, n_workers=2, staleness=4),
     "2 workers, 4 shards": replace(ONE, n_workers=2, n_shards=4),
-    "2 workers, batches of 2,048": replace(ONE, n_workers=2, batch=2_048),
+    "2 workers, batches of 4,096": replace(ONE, n_workers=2, batch=4_096),
     "2 workers, forced to disk": replace(ONE, n_workers=2, sync=True),
 }
 KILL_AFTER: Final = 4

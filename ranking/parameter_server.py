@@ -38,7 +38,7 @@ class ServerSettings:
     n_shards: int = 2
     """Cannot change while the folder lives."""
     n_workers: int = 2
-    batch: int = 8_192
+    batch: int = 16_384
     """Examples that a worker learns between a pull and a push."""
     staleness: int = 1
     """How many batches a worker may be ahead of the slowest."""

@@ -91,6 +91,13 @@ def acknowledged(folder: Path) -> int:
     return newest * 1_000 + sum(1 for _ in records(folder / "shard-000" / f"log-{newest:08d}"))
 
 
+def kill_after(folder: Path, n: int, pid: int) -> None:
+    """SIGKILL a process once the first shard has so many updates."""
+    while acknowledged(folder) < n:
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+
+
 def test_two_workers_learn_as_well_and_lose_nothing_when_a_shard_is_killed(
     tmp_path: Path, data: tuple[np.ndarray, np.ndarray], alone: tuple[Ftrl, np.ndarray]
 ) -> None:
@@ -99,10 +106,10 @@ def test_two_workers_learn_as_well_and_lose_nothing_when_a_shard_is_killed(
     server = ParameterServer(tmp_path, TERMS, HOW, layout)
     with server:
         victim = ray.get(server.shards[1].process.remote())
-        timer = threading.Timer(0.5, os.kill, (victim, signal.SIGKILL))
-        timer.start()
+        thread = threading.Thread(target=kill_after, args=(server.folder, 10, victim))
+        thread.start()
         learned = server.learn(*data)
-        timer.join()
+        thread.join()
         assert ray.get(server.shards[1].process.remote()) != victim
         for shard in range(2):
             pushed = [record[:2] for record in records(tmp_path / f"shard-{shard:03d}" / "log-00000000")]
