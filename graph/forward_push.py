@@ -155,6 +155,20 @@ def scores(graph, push, offsets, songs, weights, p_offsets, p_items, prior, star
 
 
 @_jit
+def scores_of_all(graph, push, offsets, songs, weights, prior, start, stop, score):  # type: ignore[no-untyped-def]
+    """The same of every node, into `score` `[n_users, n_nodes]`, which holds zeros."""
+    state = _new_state(len(graph.strength))
+    for user in range(start, stop):
+        rows = slice(offsets[user], offsets[user + 1])
+        n_touched = _spread(graph, push, state, songs[rows], weights[rows])
+        _forget_starts(push, state, songs[rows], weights[rows])
+        for i in range(n_touched):
+            node = state.touched[i]
+            score[user, node] = state.p[node] * prior[node]
+        _clear(state, n_touched)
+
+
+@_jit
 def estimates(graph, push, offsets, songs, weights, start, stop, p, r):  # type: ignore[no-untyped-def]
     """Both p and r of users `start` to `stop` as they are when the push ends, `[n_users, n_nodes]` each."""
     state = _new_state(len(graph.strength))

@@ -142,6 +142,13 @@ class MultiHop:
         )
         return score
 
+    def scores_of_all(self, seeds: Seeds, prior: npt.NDArray[np.floating], *, threads: int = 1) -> npt.NDArray[np.float32]:
+        """Score of every node for each user, `[n_users, n_nodes]`, the same numbers: for some users, whose memory grows with the graph."""
+        n_users, weight = len(seeds.offsets) - 1, prior.astype(np.float32, copy=False)
+        score, given = np.zeros((n_users, self.n_nodes), dtype=np.float32), _in_order(seeds)
+        by_blocks(n_users, threads, lambda start, stop: spread.scores_of_all(self.hops, *given, weight, start, stop, score))
+        return score
+
     def parts(
         self, seeds: Seeds, pairs: Ragged, prior: npt.NDArray[np.floating], *, exclude: Ragged | None = None, threads: int = 1
     ) -> Parts:

@@ -297,6 +297,20 @@ def scores(hops, offsets, songs, weights, p_offsets, p_items, prior, start, stop
 
 
 @_jit
+def scores_of_all(hops, offsets, songs, weights, prior, start, stop, score):  # type: ignore[no-untyped-def]
+    """Scores of every node for users `start` to `stop` into `score` `[n_users, n_nodes]`, which holds zeros."""
+    touched, walk = np.empty(0, np.int32), _new_walk(hops)
+    for user in range(start, stop):
+        row = score[user]
+        for i in range(offsets[user], offsets[user + 1]):
+            for path in range(len(hops.path_length)):
+                _begin(hops, path, walk, songs[i], weights[i])
+                _add_walks(hops, path, walk, row, touched, DENSE)
+        for node in range(len(prior)):
+            row[node] = max(row[node] * prior[node], np.float32(0.0))
+
+
+@_jit
 def _weighed_sum(total, prior, touched, n):  # type: ignore[no-untyped-def]
     """Sum of positive sums times prior over the nodes met, and every sum back to zero; 64 bits, since many small ones are added."""
     mass = 0.0

@@ -26,9 +26,11 @@ from graph.multihop import MultiHop, Ragged, Seeds
 from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
 from recall.later_slice import LaterSlice, later_slice
+from recall.latest import FEW_USERS, Latest
 from recall.metapath_weights import MetaPathWeights, check_weights, evidence
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
+from recall.top_k import candidates, dense_top_k
 from recall.weight_table import relation_table, weight_table
 
 SONG = "song"
@@ -113,11 +115,15 @@ class GraphRoute:
         self._played = played_songs(snapshot)
         self._popularity = np.power(1.0 + listeners(snapshot), self.settings.popularity_power)
         self._multihop: dict[str, MultiHop] = {}
+        self._scores = Latest(self._scores_of_all)
         self._priors: dict[str, npt.NDArray[np.float32]] = {}
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs with the most evidence from other songs of the history."""
-        return self._recall(users, k, SONG, self._played if new_only else None)
+        exclude = self._played if new_only else None
+        if len(users) > FEW_USERS:
+            return self._recall(users, k, SONG, exclude)
+        return candidates(users, dense_top_k(self._scores.of(users), users, k, exclude))
 
     def recall_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> Candidates:
         """The same for entities of another kind: those of a song heard, and of songs that relations join to it. Items are entity ids."""
@@ -135,6 +141,9 @@ class GraphRoute:
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Evidence of each pair `[n]`, of songs or of other entities; 0 where no meta-path arrives."""
+        distinct, row = np.unique(users, return_inverse=True)
+        if len(distinct) <= FEW_USERS and (items < self._snapshot.projection.n_songs).all():
+            return self._scores.of(distinct)[row, items]
         score = np.zeros(len(users), dtype=np.float32)
 
         def fill(kind: str, rows: npt.NDArray[np.intp], seeds: Seeds, pairs: Ragged) -> None:
@@ -224,6 +233,10 @@ class GraphRoute:
         route.learned = MetaPathWeights.load(folder)
         route.observe(snapshot)
         return route
+
+    def _scores_of_all(self, users: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Evidence of every song, `[len(users), n_nodes]`; 0 for other nodes."""
+        return self._hops_to(SONG).scores_of_all(_seeds_of(self._seeds, users), self._prior(SONG), threads=self.settings.threads)
 
     def _by_kind(
         self,

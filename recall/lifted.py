@@ -20,6 +20,7 @@ from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, latest_positives, played_songs, user_song
 from recall.item_based import rows_of
 from recall.itemcf import cosine_neighbours
+from recall.latest import Latest
 from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
@@ -71,22 +72,23 @@ class LiftedRoute:
         self._heard = _sum([shares(self._history @ of) for of in members], (snapshot.catalogue.n_users, snapshot.projection.n_nodes))
         near = [cosine_neighbours(csr(counts @ of), settings.neighbours) for of in members]
         self._near = _sum([eye_array(snapshot.projection.n_nodes), *near], (snapshot.projection.n_nodes,) * 2)
+        self._led_to = Latest(self._groups_of)
         self._songs = _sum([shares(of.T @ diags_array(plays)) for of in members], self._groups.shape[::-1])
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest score."""
         exclude = csr(self._played[users]) if new_only else None
-        return candidates(users, product_top_k(self._led_to(users), np.arange(len(users)), self._songs, k, exclude))
+        return candidates(users, product_top_k(self._led_to.of(users), np.arange(len(users)), self._songs, k, exclude))
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Summed weight `[n]`; 0 where none of the song's groups is near a group heard."""
         distinct, row = grouped(users)
-        return product_at(self._led_to(distinct), self._songs, row, items)
+        return product_at(self._led_to.of(distinct), self._songs, row, items)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """From the song that adds most to a group, by the group it is heard with, to the item."""
         distinct, row = grouped(users)
-        led_to = product_argmax(self._led_to(distinct), self._songs, row, items)
+        led_to = product_argmax(self._led_to.of(distinct), self._songs, row, items)
         heard = product_argmax(self._heard, self._near, users, np.maximum(led_to, 0))
         song = product_argmax(self._history, self._groups, users, np.maximum(heard, 0))
         known = (led_to >= 0) & (heard >= 0) & (song >= 0)
@@ -103,7 +105,7 @@ class LiftedRoute:
         route.observe(snapshot)
         return route
 
-    def _led_to(self, users: npt.NDArray[np.int32]) -> csr_array:
+    def _groups_of(self, users: npt.NDArray[np.int32]) -> csr_array:
         """`[len(users), n_nodes]` weight of the groups that the user is led to."""
         best = product_top_k(self._heard, users, self._near, self.settings.groups)
         return rows_of(best, (len(users), self._near.shape[1]))

@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 from etl.errors import UserError
 from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
+from recall.latest import Latest
 from recall.route_settings import read_settings, write_settings
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
@@ -82,25 +83,26 @@ class NeighboursRoute:
         self._played = played_songs(snapshot)
         self._popularity = np.power(1.0 + listeners(snapshot)[:n], self.settings.popularity_power).astype(np.float32)
         self._found = np.zeros(n, bool)
+        self._matrices = Latest(self._matrices_of)
         self._near = np.zeros((n, min(self.settings.neighbours, n)), np.int32)
         self._weight = np.zeros(self._near.shape, np.float32)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest score."""
         exclude = csr(self._played[users]) if new_only else None
-        seeds, near, _ = self._matrices(users)
+        seeds, near, _ = self._matrices.of(users)
         return candidates(users, product_top_k(seeds, np.arange(len(users)), near, k, exclude))
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Score of each pair `[n]`, grouped by user; 0 where the song is not among the nearest of any seed."""
         distinct, row = grouped(users)
-        seeds, near, _ = self._matrices(distinct)
+        seeds, near, _ = self._matrices.of(distinct)
         return product_at(seeds, near, row, items)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The seed that adds most to the score."""
         distinct, row = grouped(users)
-        seeds, near, songs = self._matrices(distinct)
+        seeds, near, songs = self._matrices.of(distinct)
         best = product_argmax(seeds, near, row, items)
         evidence = np.full(len(items), -1, np.int32)
         evidence[best >= 0] = songs[best[best >= 0]]
@@ -117,7 +119,7 @@ class NeighboursRoute:
         route.observe(snapshot)
         return route
 
-    def _matrices(self, users: npt.NDArray[np.int32]) -> tuple[csr_array, csr_array, Ints]:
+    def _matrices_of(self, users: npt.NDArray[np.int32]) -> tuple[csr_array, csr_array, Ints]:
         """Weights of seeds `[len(users), n_seeds]`, what each adds to its neighbours `[n_seeds, n_songs]`, and the seeds' song ids."""
         held = csr(self._seeds[users])
         songs = np.unique(held.indices)

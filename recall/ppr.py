@@ -22,9 +22,11 @@ from graph.multihop import Ragged, Seeds, by_blocks, columns, nothing, ranked
 from graph.projection import Projection
 from recall.candidates import Candidates, Paths
 from recall.histories import played_songs
+from recall.latest import FEW_USERS, Latest
 from recall.route_settings import read_settings, write_settings
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
+from recall.top_k import candidates, dense_top_k
 
 SECTION = "recall.ppr"
 
@@ -78,9 +80,12 @@ class PprRoute:
         self._prior = np.zeros(len(self._graph.strength))
         popularity = np.power(1.0 + listeners(snapshot)[: projection.n_songs], settings.popularity_power)
         self._prior[: projection.n_songs] = popularity
+        self._scores = Latest(self._scores_of_all)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs at which most walks end, times popularity."""
+        if len(users) <= FEW_USERS:
+            return candidates(users, dense_top_k(self._scores.of(users), users, k, self._played if new_only else None))
         keys = np.zeros((len(users), max(min(k, len(self._prior)), 1)), dtype=np.uint64)
         size = np.zeros(len(users), dtype=np.int64)
         skip = Ragged(*_rows(self._played, users)[:2]) if new_only else nothing(len(users))
@@ -95,6 +100,8 @@ class PprRoute:
         """The walks' chance to end at each pair's item, times popularity, `[n]`; 0 where none has come that far."""
         score = np.zeros(len(users), dtype=np.float32)
         order, distinct, pairs = _by_user(users, items)
+        if len(distinct) <= FEW_USERS:
+            return self._scores.of(distinct)[np.searchsorted(distinct, users), items]
         found, seeds = np.zeros(len(users), dtype=np.float32), self._of(distinct)
         self._run(
             len(distinct), lambda *part: forward_push.scores(self._graph, self._push, *seeds, *columns(pairs), self._prior, *part, found)
@@ -126,6 +133,12 @@ class PprRoute:
     @property
     def _push(self) -> Push:
         return Push(self.settings.stop, self.settings.tolerance)
+
+    def _scores_of_all(self, users: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """The same of every node, `[len(users), n_nodes]`."""
+        score, seeds = np.zeros((len(users), len(self._prior)), dtype=np.float32), self._of(users)
+        self._run(len(users), lambda *part: forward_push.scores_of_all(self._graph, self._push, *seeds, self._prior, *part, score))
+        return score
 
     def _of(self, users: npt.NDArray[np.int32]) -> Seeds:
         offsets, songs, weights = _rows(self._seeds, users)

@@ -87,14 +87,8 @@ def ranking_top_k(order: Ints, score: Floats, rows: npt.NDArray[np.integer], k: 
 
 def dense_top_k(block: Floats, rows: npt.NDArray[np.integer], k: int, exclude: csr_array | None = None) -> Ranked:
     """The `k` largest positive entries of each row of a score block `[len(rows), n]`; row `i` leaves out row `rows[i]` of `exclude`."""
-    keys = (_ordered_bits(block) << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.arange(block.shape[1], dtype=np.uint64))
-    keys[~(block > 0)] = 0
-    if exclude is not None:
-        held = exclude[rows].tocoo()
-        keys[held.row, held.col] = 0
-    k = min(k, block.shape[1])
-    best = np.sort(np.partition(keys, block.shape[1] - k, axis=1)[:, block.shape[1] - k :], axis=1)[:, ::-1]
-    return _ranked(best, np.count_nonzero(best, axis=1))
+    skip = csr(exclude[rows]) if exclude is not None else csr_array((len(rows), block.shape[1]), dtype=np.float32)
+    return _ranked(*_dense_keys(np.ascontiguousarray(block, dtype=np.float32), min(k, block.shape[1]), *_arrays(skip)[:2]))
 
 
 def dense_argmax(left: csr_array, right: Floats, row: npt.NDArray[np.integer], col: npt.NDArray[np.integer]) -> Ints:
@@ -104,11 +98,6 @@ def dense_argmax(left: csr_array, right: Floats, row: npt.NDArray[np.integer], c
 
 def _arrays(matrix: csr_array) -> tuple[npt.NDArray[np.int64], Ints, Floats]:
     return matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int32, copy=False), matrix.data
-
-
-def _ordered_bits(values: Floats) -> npt.NDArray[np.uint64]:
-    """Bits of positive 32-bit floats: as integers they have the floats' order."""
-    return np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
 
 
 def _ranked(keys: npt.NDArray[np.uint64], size: npt.NDArray[np.integer]) -> Ranked:
@@ -167,6 +156,29 @@ def _product_keys(  # type: ignore[no-untyped-def]
         size[i] = min(m, k)
         top = np.sort(np.partition(keys[:m], m - k)[m - k :] if m > k else keys[:m])
         best[i, : size[i]] = top[::-1]
+    return best, size
+
+
+@_jit
+def _dense_keys(block, k, x_indptr, x_indices):  # type: ignore[no-untyped-def]
+    n_rows, n_cols = block.shape
+    best, size = np.zeros((n_rows, k), np.uint64), np.zeros(n_rows, np.int64)
+    held, keys = np.zeros(n_cols, np.bool_), np.empty(max(4 * k, 1), np.uint64)
+    for i in range(n_rows if k else 0):
+        excluded = x_indices[x_indptr[i] : x_indptr[i + 1]]
+        held[excluded] = True
+        bits, m, bar = block[i].view(np.uint32), 0, np.float32(0)
+        for col in range(n_cols):
+            if block[i, col] > 0 and block[i, col] >= bar and not held[col]:
+                keys[m] = (np.uint64(bits[col]) << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.uint64(col))
+                m += 1
+                if m == len(keys):
+                    # Only the best k of those met so far may still be among the best.
+                    keys[:k] = np.partition(keys, m - k)[m - k :]
+                    m, bar = k, np.uint32(np.min(keys[:k]) >> np.uint64(32)).view(np.float32)
+        held[excluded] = False
+        size[i] = min(m, k)
+        best[i, : size[i]] = np.sort(keys[:m])[::-1][:k]
     return best, size
 
 

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array, diags_array, eye_array
 from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, played_songs
 from recall.item_based import rows_of
+from recall.latest import Latest
 from recall.route_settings import read_settings, write_settings
 from recall.snapshot import Snapshot
 from recall.top_k import candidates, csr, product_argmax, product_at, product_top_k
@@ -53,7 +54,8 @@ class UserCfRoute:
         self._listeners = csr(self._unit.T)
         self._itself = csr(eye_array(snapshot.catalogue.n_users))
         self._played = played_songs(snapshot)
-        self._latest: tuple[npt.NDArray[np.int32], csr_array] | None = None
+        # Neighbours are most of the work of a request.
+        self._others = Latest(self._neighbours_of)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs that the user's neighbours hear most."""
@@ -69,7 +71,7 @@ class UserCfRoute:
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """A song that the user shares with the neighbour who adds most to the score: the one that makes them most alike."""
         distinct, row = grouped(users)
-        neighbour = product_argmax(self._others(distinct), self._unit, row, items)
+        neighbour = product_argmax(self._others.of(distinct), self._unit, row, items)
         shared = product_argmax(self._unit, self._listeners, users, np.maximum(neighbour, 0))
         return Paths.one_hop(np.where(neighbour >= 0, shared, -1).astype(np.int32), items, "HEARD_BY_SIMILAR")
 
@@ -86,15 +88,12 @@ class UserCfRoute:
 
     def _neighbours(self, users: npt.NDArray[np.int32]) -> csr_array:
         """`[len(users), n_users]` cosines of the most similar listeners, and of the user where the settings say so."""
-        others = self._others(users)
+        others = self._others.of(users)
         return csr(others + self._itself[users]) if self.settings.include_self else others
 
-    def _others(self, users: npt.NDArray[np.int32]) -> csr_array:
-        # Both lists and the scores of a request are of the same users, whose neighbours are most of the work.
-        if self._latest is None or not np.array_equal(self._latest[0], users):
-            best = product_top_k(self._unit, users, self._listeners, self.settings.neighbours, exclude=self._itself)
-            self._latest = users.copy(), rows_of(best, (len(users), self._unit.shape[0]))
-        return self._latest[1]
+    def _neighbours_of(self, users: npt.NDArray[np.int32]) -> csr_array:
+        best = product_top_k(self._unit, users, self._listeners, self.settings.neighbours, exclude=self._itself)
+        return rows_of(best, (len(users), self._unit.shape[0]))
 
 
 def unit_rows(weights: csr_array) -> csr_array:
