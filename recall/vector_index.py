@@ -57,6 +57,7 @@ class VectorIndex:
         if len(self._ids.id) != len(self.vectors):
             raise ValueError(f"{len(self.vectors)} vectors have {len(self._ids.id)} ids")
         self._lists: InvertedLists | None = None
+        self._latest: DeepSearch | None = None
         self._settle()
 
     def __len__(self) -> int:
@@ -199,7 +200,7 @@ class VectorIndex:
 
     def _set_rest(self) -> None:
         """The rows that are in no list: all where there are none, else the tail. Whatever was found before no longer counts."""
-        self._latest: DeepSearch | None = None
+        self._latest = None
         first = 0 if self._lists is None else len(self._lists)
         tail = np.arange(first, len(self.vectors), dtype=np.int32)
         self._rest = [Part.exact(ExactIndex.of(self.vectors[first:], tail))] if len(tail) else []
