@@ -1,8 +1,8 @@
-"""The kernel under both indexes: blocks of vectors times queries, by BLAS where they are many, and the best of what comes by.
+"""The kernel under both indexes: blocks of vectors times queries, and the best of what comes by.
 
-Such products round by the shape of the block, so they only say who may be among the best: everything within the rounding error of the
-k-th place stays in, and `inner_products`, summed in 64 bits and in one order, decides among them. What a query gets is therefore
-the same whatever else is in the batch.
+Many queries are multiplied by BLAS, which rounds by the shape of its block, few in bytes, which are coarser. Such products only say who
+may be among the best: everything within their error of the k-th place stays in, and `inner_products`, summed in 64 bits and in one
+order, decides among them. What a query gets is therefore the same whatever else is in the batch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from recall.byte_codes import ByteCodes, code_products, query_codes
+
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
@@ -22,7 +24,7 @@ NO_ROWS: Rows = np.empty(0, np.int32)
 CAPACITY = 1024
 """Places that a query has for candidates before they are thinned out to the best k."""
 FEW = 8
-"""So many queries are multiplied with a block by a loop that reads it once: BLAS first copies it, which pays for more of them."""
+"""So many queries alone are multiplied with bytes in place of vectors: what few cost is the reading, which many share."""
 
 
 def _jit(function: Callable[..., Any]) -> Any:
@@ -84,6 +86,7 @@ def scan(
     open_: npt.NDArray[np.bool_],
     excluded: Excluded,
     bar: Vectors | None = None,
+    codes: ByteCodes | None = None,
 ) -> Scanned:
     """At least the `k` best rows of each query in the blocks that it probes: all whose product may reach the k-th largest.
 
@@ -95,20 +98,29 @@ def scan(
         open_: by row, false for what nobody may get; empty where all are open.
         excluded: rows left out for single queries.
         bar: `[n_queries]` what a score must reach to be wanted; None: anything.
+        codes: of `kept.vectors`, to be multiplied in their place; None: they themselves are.
     """
-    # Twice the error of a sum of `dim` products in 32 bits, on either side of the k-th.
-    lengths = np.sqrt(np.einsum("nd,nd->n", queries, queries))
-    slack = (4 * queries.shape[1] * 2.0**-24 * kept.longest * lengths).astype(np.float32)
-    least = np.full(len(queries), -np.inf, np.float32) if bar is None else bar - slack
     capacity = max(CAPACITY, 4 * k)
     while True:
-        full, row, size = _scan(kept.vectors, kept.start, kept.row, queries, *probes, k, slack, open_, *excluded, least, capacity)
+        coded, slack = _coded(kept, queries, codes)
+        least = np.full(len(queries), -np.inf, np.float32) if bar is None else bar - slack
+        full, row, size = _scan(kept.vectors, kept.start, kept.row, queries, *coded, *probes, k, slack, open_, *excluded, least, capacity)
         if not full:
             break
-        # So many near-equal products (songs that share one vector) do not fit: more room, and again.
-        capacity *= 4
+        # So many near-equal products (songs that share one vector) do not fit: finer products, then more room, and again.
+        capacity, codes = (4 * capacity, None) if codes is None else (capacity, None)
     query, column = np.nonzero(np.arange(row.shape[1]) < size[:, None])
     return Scanned(query.astype(np.int32), row[query, column])
+
+
+def _coded(kept: Blocks, queries: Vectors, codes: ByteCodes | None) -> tuple[tuple[Any, ...], Vectors]:
+    """Codes and scales of vectors and queries, empty without codes, and twice the error of a product, for either side of the k-th."""
+    if codes is not None:
+        given = query_codes(queries, codes, kept.longest)
+        return (codes.code, codes.scale, given.code, given.scale), np.asarray(2 * given.error, np.float32)
+    lengths = np.sqrt(np.einsum("nd,nd->n", queries, queries))
+    nothing = np.empty((0, 0), np.int8), np.empty(0, np.float32), np.empty((0, 0), np.int16), np.empty(0, np.float32)
+    return nothing, (4 * queries.shape[1] * 2.0**-24 * kept.longest * lengths).astype(np.float32)
 
 
 @_jit
@@ -139,7 +151,37 @@ def kth_largest(score, query, n_queries, k):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_first, x_row, least, capacity):  # type: ignore[no-untyped-def]
+def best_of_each(query, item, score, n_queries, k):  # type: ignore[no-untyped-def]
+    """Queries, items and scores of the `k` largest scores of each query, best first, ties by item; rows `[n]` in any order."""
+    place = np.zeros(n_queries + 1, np.int64)
+    for q in query:
+        place[q + 1] += 1
+    place = np.cumsum(place)
+    keys, at = np.empty(len(query), np.uint64), place[:-1].copy()
+    # One integer a row: bits of the score in the order of the numbers (those of a negative one are turned), then the item's complement.
+    bits = (score + np.float32(0)).view(np.uint32)
+    for i in range(len(query)):
+        ordered = ~bits[i] if bits[i] >> np.uint32(31) else bits[i] | np.uint32(0x80000000)
+        keys[at[query[i]]] = (np.uint64(ordered) << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.uint64(item[i]))
+        at[query[i]] += 1
+    n = 0
+    out_query, out_key = np.empty(len(query), np.int32), np.empty(len(query), np.uint64)
+    for q in range(n_queries):
+        mine = keys[place[q] : place[q + 1]]
+        if len(mine) > k:
+            mine = np.partition(mine, len(mine) - k)[len(mine) - k :]
+        out_query[n : n + len(mine)] = q
+        out_key[n : n + len(mine)] = np.sort(mine)[::-1]
+        n += len(mine)
+    ordered_bits = (out_key[:n] >> np.uint64(32)).astype(np.uint32)
+    for i in range(n):
+        ordered_bits[i] = ordered_bits[i] & np.uint32(0x7FFFFFFF) if ordered_bits[i] >> np.uint32(31) else ~ordered_bits[i]
+    out_item = (np.uint64(0xFFFFFFFF) - (out_key[:n] & np.uint64(0xFFFFFFFF))).astype(np.int32)
+    return out_query[:n], out_item, ordered_bits.view(np.float32)
+
+
+@_jit
+def _scan(vectors, start, row_of, queries, code, scale, q_code, q_scale, first, query, k, slack, open_, x_first, x_row, least, capacity):  # type: ignore[no-untyped-def]
     n_queries = len(queries)
     score = np.empty((n_queries, capacity), np.float32)
     rows = np.empty((n_queries, capacity), np.int32)
@@ -149,8 +191,10 @@ def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_firs
         low, high, a, b = start[block], start[block + 1], first[block], first[block + 1]
         if low == high or a == b:
             continue
-        if b - a <= FEW:
-            product = _few_products(queries[query[a:b]], vectors[low:high])
+        if len(code):
+            product = code_products(q_code[query[a:b]], q_scale[query[a:b]], code[low:high], scale[low:high])
+        elif b - a == 1:
+            product = np.dot(vectors[low:high], queries[query[a]]).reshape(1, high - low)
         else:
             product = np.dot(queries[query[a:b]], vectors[low:high].T)
         for t in range(b - a):
@@ -172,19 +216,6 @@ def _scan(vectors, start, row_of, queries, first, query, k, slack, open_, x_firs
         if size[q] > k:
             size[q], bar[q] = _thin(score[q], rows[q], size[q], k, slack[q])
     return False, rows, size
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _few_products(queries, vectors):  # type: ignore[no-untyped-def]
-    """`queries @ vectors.T`, summed in whatever order is fastest."""
-    out = np.empty((len(queries), len(vectors)), np.float32)
-    for j in range(len(vectors)):
-        for q in range(len(queries)):
-            total = np.float32(0)
-            for d in range(vectors.shape[1]):
-                total += vectors[j, d] * queries[q, d]
-            out[q, j] = total
-    return out
 
 
 @_jit

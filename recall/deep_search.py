@@ -12,7 +12,7 @@ from recall.index_parts import Found
 
 FEW = 16
 """Queries of a request at most: those of one listener, or of some."""
-DEEPER = 4
+DEEPER = 2
 """Times as many items as were asked for."""
 
 Exclude = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None

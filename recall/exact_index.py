@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from recall.block_scan import NO_ROWS, Blocks, Excluded, Rows, Scanned, Vectors, blocks, every_block, scan
+from recall.block_scan import FEW, NO_ROWS, Blocks, Excluded, Rows, Scanned, Vectors, blocks, every_block, scan
+from recall.byte_codes import ByteCodes, byte_codes
 
 BLOCK = 8192
 """Vectors of a block: with 256 queries the products stay in the second cache."""
@@ -31,4 +33,9 @@ class ExactIndex:
 
     def search(self, queries: Vectors, k: int, open_: npt.NDArray[np.bool_], excluded: Excluded) -> Scanned:
         """The `k` best rows of each query and all that may tie with the last; arguments as in `block_scan.scan`."""
-        return scan(self.blocks, queries, every_block(len(self.blocks.start) - 1, len(queries)), k, open_, excluded)
+        probes = every_block(len(self.blocks.start) - 1, len(queries))
+        return scan(self.blocks, queries, probes, k, open_, excluded, codes=self._codes if len(queries) <= FEW else None)
+
+    @cached_property
+    def _codes(self) -> ByteCodes:
+        return byte_codes(self.blocks.vectors)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from recall.block_scan import Excluded, Scanned, Vectors, inner_products
+from recall.block_scan import Excluded, Scanned, Vectors, best_of_each, inner_products
 from recall.exact_index import ExactIndex
 from recall.id_rows import IdRows
 from recall.inverted_lists import InvertedLists
@@ -100,7 +100,5 @@ def _chunk(target: Target, queries: Vectors, parts: Sequence[Part], excluded: Ex
     found = [part.search(queries, k, target.open_, excluded) for part in parts]
     query, row = (np.concatenate(column) for column in zip(*found, strict=True))
     score, item = inner_products(queries, query, target.vectors, row), target.ids[row]
-    order = np.lexsort((item, -score, query))
-    sorted_query = query[order]
-    best = order[np.arange(len(order)) - np.searchsorted(sorted_query, sorted_query) < k]
-    return Found(query[best] + np.int32(first), item[best], score[best])
+    query, item, score = best_of_each(query, item, score, len(queries), k)
+    return Found(query + np.int32(first), item, score)

@@ -81,10 +81,12 @@ def best(
     """
     pair, vector = _of_each(interests, np.asarray(row, np.int64))
     score = index.score(interests.vectors, vector, np.asarray(item)[pair])
-    order = np.lexsort((vector, -score, pair))
-    order = order[np.unique(pair[order], return_index=True)[1]]
     out, which = np.zeros(len(row), np.float32), np.full(len(row), -1, np.int64)
-    out[pair[order]], which[pair[order]] = score[order], vector[order]
+    # Pairs stand together, each with its vectors in their order: from the last of the best back, the first one stays.
+    heads = np.flatnonzero(np.concatenate(([True], pair[1:] != pair[:-1]))) if len(pair) else np.zeros(0, np.intp)
+    out[pair[heads]] = np.maximum.reduceat(score, heads) if len(heads) else score
+    best_ones = np.flatnonzero(score == out[pair])[::-1]
+    which[pair[best_ones]] = vector[best_ones]
     return out, which
 
 

@@ -17,7 +17,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from recall.block_scan import Blocks, Excluded, Rows, Scanned, Vectors, blocks, inner_products, kth_largest, scan
+from recall.block_scan import FEW, Blocks, Excluded, Rows, Scanned, Vectors, blocks, inner_products, kth_largest, scan
+from recall.byte_codes import ByteCodes, byte_codes
 from recall.list_reach import ListReach, probes_between
 
 QUERIES = 1024
@@ -56,6 +57,10 @@ class InvertedLists:
     @cached_property
     def _reach(self) -> ListReach:
         return ListReach.of(self.blocks)
+
+    @cached_property
+    def _codes(self) -> ByteCodes:
+        return byte_codes(self.blocks.vectors)
 
     @cached_property
     def _place(self) -> Rows:
@@ -101,10 +106,11 @@ class InvertedLists:
         n_first = min(max(self.settings.first, holding), n_lists)
         everything = np.full(len(queries), np.inf, np.float32)
         low = np.partition(reach, n_lists - n_first, axis=1)[:, n_lists - n_first]
-        near = scan(self.blocks, queries, probes_between(reach, low, everything), k, open_, excluded)
+        codes = self._codes if len(queries) <= FEW else None
+        near = scan(self.blocks, queries, probes_between(reach, low, everything), k, open_, excluded, codes=codes)
         # The bar is an exact score, so that which lists come next does not depend on the batch.
         bar = kth_largest(inner_products(queries, near.query, self.blocks.vectors, self._place[near.row]), near.query, len(queries), k)
-        far = scan(self.blocks, queries, probes_between(reach, bar, low), k, open_, excluded, bar)
+        far = scan(self.blocks, queries, probes_between(reach, bar, low), k, open_, excluded, bar, codes)
         return Scanned(*(np.concatenate(column) for column in zip(near, far, strict=True)))
 
 
