@@ -22,7 +22,9 @@ from recall.candidates import Candidates, Paths
 from recall.histories import places_from_end, played_songs, user_song
 from recall.interest_diagnostics import InterestDiagnostics, diagnose
 from recall.interest_vectors import InterestVectors, best, search
+from recall.latest import Latest
 from recall.route_settings import read_settings, write_settings
+from recall.serving import played_pairs
 from recall.snapshot import Snapshot
 from recall.vector_index import VectorIndex, Vectors
 from recall.ward import ward_clusters
@@ -85,11 +87,11 @@ class ClusterRoute:
         weight = np.exp(-self.settings.decay * np.maximum(snapshot.age(events), 0)) * events.count
         self._history = user_song(snapshot, events, weight)
         self._played = played_songs(snapshot)
+        self._medoids = Latest(self._medoids_of)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs nearest to any of the user's medoids."""
-        played = self._played[users].tocoo() if new_only else None
-        found = search(self._index, self.medoids(users).interests, k, None if played is None else (played.row, played.col))
+        found = search(self._index, self.medoids(users).interests, k, played_pairs(self._played, users) if new_only else None)
         return Candidates(users[found.row].astype(np.int32), found.item, found.score)
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
@@ -110,6 +112,9 @@ class ClusterRoute:
 
     def medoids(self, users: npt.NDArray[np.integer]) -> Medoids:
         """The most important clusters of `users` `[n]`; a user's depend on nobody else."""
+        return self._medoids.of(users)
+
+    def _medoids_of(self, users: npt.NDArray[np.int32]) -> Medoids:
         offsets, songs, cluster, weight = self.clusters(users)
         vectors = self._index.vectors
         owner, song, importance = cluster_medoids(vectors, offsets, songs, cluster, weight)

@@ -30,7 +30,7 @@ from recall.latest import FEW_USERS, Latest
 from recall.metapath_weights import MetaPathWeights, check_weights, evidence
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
-from recall.top_k import candidates, dense_top_k
+from recall.top_k import candidates, dense_top_k, rows_at
 from recall.weight_table import relation_table, weight_table
 
 SONG = "song"
@@ -292,8 +292,7 @@ class GraphRoute:
 
 
 def _rows(matrix: csr_array, rows: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    part = matrix[rows]
-    return part.indptr.astype(np.int64), part.indices.astype(np.int32), part.data
+    return rows_at(matrix, rows)
 
 
 def _seeds_of(matrix: csr_array, rows: npt.NDArray[np.integer]) -> Seeds:

@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from recall.candidates import Candidates, Paths
 from recall.histories import HistorySettings, decayed_history, distinct_pairs, latest_positives, played_songs
 from recall.known_songs import song_ids
+from recall.latest import Latest
 from recall.route_settings import read_settings, write_settings
 from recall.serving import played_pairs
 from recall.snapshot import Snapshot
@@ -84,17 +85,18 @@ class IalsRoute:
         self._solver.item_factors = factors
         self._history = decayed_history(snapshot, self.settings)
         self._played = played_songs(snapshot)
+        self._vectors = Latest(self._vectors_of)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest positive score."""
-        found = self._index.search(self._vectors(users), k, played_pairs(self._played, users) if new_only else None)
+        found = self._index.search(self._vectors.of(users), k, played_pairs(self._played, users) if new_only else None)
         positive = found.score > 0
         return Candidates(users[found.row[positive]].astype(np.int32), found.item[positive], found.score[positive])
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Floats:
         """Product of the factors of each pair `[n]`; 0 for a user without history and for a song that was not learned."""
         distinct, row = np.unique(users, return_inverse=True)
-        return self._index.score(self._vectors(distinct), row, items)
+        return self._index.score(self._vectors.of(distinct), row, items)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """The other song of the history that adds most to the score."""
@@ -120,7 +122,7 @@ class IalsRoute:
         route.observe(snapshot)
         return route
 
-    def _vectors(self, users: npt.NDArray[np.integer]) -> Floats:
+    def _vectors_of(self, users: npt.NDArray[np.int32]) -> Floats:
         """`[n, dim]` factors of the users, each from its own history alone; 0 for a user without one."""
         found: Floats = self._solver.recalculate_user(np.arange(len(users)), _matrix(csr(self._history[users])))
         return found

@@ -77,8 +77,8 @@ class LiftedRoute:
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest score."""
-        exclude = csr(self._played[users]) if new_only else None
-        return candidates(users, product_top_k(self._led_to.of(users), np.arange(len(users)), self._songs, k, exclude))
+        exclude = self._played if new_only else None
+        return candidates(users, product_top_k(self._led_to.of(users), np.arange(len(users)), self._songs, k, exclude, users))
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Summed weight `[n]`; 0 where none of the song's groups is near a group heard."""

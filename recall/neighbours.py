@@ -89,9 +89,9 @@ class NeighboursRoute:
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest score."""
-        exclude = csr(self._played[users]) if new_only else None
+        exclude = self._played if new_only else None
         seeds, near, _ = self._matrices.of(users)
-        return candidates(users, product_top_k(seeds, np.arange(len(users)), near, k, exclude))
+        return candidates(users, product_top_k(seeds, np.arange(len(users)), near, k, exclude, users))
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Score of each pair `[n]`, grouped by user; 0 where the song is not among the nearest of any seed."""

@@ -26,7 +26,7 @@ from recall.latest import FEW_USERS, Latest
 from recall.route_settings import read_settings, write_settings
 from recall.seeds import SeedSettings, check_above_zero, listeners, user_seeds
 from recall.snapshot import Snapshot
-from recall.top_k import candidates, dense_top_k
+from recall.top_k import candidates, dense_top_k, rows_at
 
 SECTION = "recall.ppr"
 
@@ -186,5 +186,5 @@ def _by_user(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> tupl
 
 
 def _rows(matrix: csr_array, rows: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    part = matrix[rows]
-    return part.indptr.astype(np.int64), part.indices.astype(np.int32), part.data
+    part = rows_at(matrix, rows)
+    return part.indptr, part.indices.astype(np.int32), part.data

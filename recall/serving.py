@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from recall.attributes import Ints
 from recall.candidates import Paths
+from recall.top_k import rows_at
 
 Vectors = npt.NDArray[np.float32]
 Exclude = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None
@@ -44,7 +45,7 @@ class UserTables:
 
 def played_pairs(played: csr_array, users: npt.NDArray[np.integer]) -> tuple[Ints, Ints]:
     """Pairs (place in `users`, song) of what each of them has played, from `[n_users, n_songs]`."""
-    rows = played[users]
+    rows = rows_at(played, users)
     return np.repeat(np.arange(len(users)), np.diff(rows.indptr)), rows.indices.astype(np.int64)
 
 

@@ -47,14 +47,43 @@ def csr(matrix: Any) -> csr_array:
     return result
 
 
-def product_top_k(left: csr_array, rows: npt.NDArray[np.integer], right: csr_array, k: int, exclude: csr_array | None = None) -> Ranked:
-    """The `k` largest positive entries of each of `rows` of `left @ right`; what row `r` of `exclude` holds is left out of row `r`.
+class Rows(NamedTuple):
+    """Rows of a sparse matrix: row `i` has `indices[indptr[i]:indptr[i + 1]]`, and as many values."""
 
-    The matrices are those of `csr`. Scores are rounded to 32 bits before they are compared; equal scores come by column id.
+    indptr: npt.NDArray[np.int64]
+    indices: Ints
+    data: Floats
+
+
+def rows_at(matrix: csr_array, rows: npt.NDArray[np.integer]) -> Rows:
+    """`matrix[rows]` without what SciPy checks, which for one row takes longer than all else."""
+    start = matrix.indptr[rows].astype(np.int64)
+    size = matrix.indptr[rows.astype(np.int64) + 1] - start
+    indptr = np.concatenate(([0], np.cumsum(size))).astype(np.int64)
+    at = np.repeat(start - indptr[:-1], size) + np.arange(indptr[-1])
+    return Rows(indptr, matrix.indices[at], matrix.data[at])
+
+
+def product_top_k(
+    left: csr_array,
+    rows: npt.NDArray[np.integer],
+    right: csr_array,
+    k: int,
+    exclude: csr_array | None = None,
+    exclude_rows: npt.NDArray[np.integer] | None = None,
+) -> Ranked:
+    """The `k` largest positive entries of each of `rows` of `left @ right`, without what the same row of `exclude` holds.
+
+    `exclude_rows` names other rows of `exclude`, one for each of `rows`. The matrices are those of `csr`. Scores are rounded to 32 bits
+    before they are compared; equal scores come by column id.
     """
     rows = np.ascontiguousarray(rows, dtype=np.int64)
-    skip = _arrays(exclude)[:2] if exclude is not None else (np.zeros(left.shape[0] + 1, np.int64), np.empty(0, np.int32))
-    keys, size = _product_keys(*_arrays(left), rows, *_arrays(right), right.shape[1], min(k, right.shape[1]), *skip)
+    skip_rows = rows if exclude_rows is None else np.ascontiguousarray(exclude_rows, dtype=np.int64)
+    if exclude is None:
+        skip, skip_rows = (np.zeros(2, np.int64), np.empty(0, np.int32)), np.zeros(len(rows), np.int64)
+    else:
+        skip = _arrays(exclude)[:2]
+    keys, size = _product_keys(*_arrays(left), rows, *_arrays(right), right.shape[1], min(k, right.shape[1]), *skip, skip_rows)
     return _ranked(keys, size)
 
 
@@ -87,8 +116,8 @@ def ranking_top_k(order: Ints, score: Floats, rows: npt.NDArray[np.integer], k: 
 
 def dense_top_k(block: Floats, rows: npt.NDArray[np.integer], k: int, exclude: csr_array | None = None) -> Ranked:
     """The `k` largest positive entries of each row of a score block `[len(rows), n]`; row `i` leaves out row `rows[i]` of `exclude`."""
-    skip = csr(exclude[rows]) if exclude is not None else csr_array((len(rows), block.shape[1]), dtype=np.float32)
-    return _ranked(*_dense_keys(np.ascontiguousarray(block, dtype=np.float32), min(k, block.shape[1]), *_arrays(skip)[:2]))
+    skip = rows_at(exclude, rows)[:2] if exclude is not None else (np.zeros(len(rows) + 1, np.int64), np.empty(0, np.int32))
+    return _ranked(*_dense_keys(np.ascontiguousarray(block, dtype=np.float32), min(k, block.shape[1]), *skip))
 
 
 def dense_argmax(left: csr_array, right: Floats, row: npt.NDArray[np.integer], col: npt.NDArray[np.integer]) -> Ints:
@@ -132,7 +161,7 @@ def _add_row(row, l_indptr, l_indices, l_data, r_indptr, r_indices, r_data, tota
 
 @_jit
 def _product_keys(  # type: ignore[no-untyped-def]
-    l_indptr, l_indices, l_data, rows, r_indptr, r_indices, r_data, n_cols, k, x_indptr, x_indices
+    l_indptr, l_indices, l_data, rows, r_indptr, r_indices, r_data, n_cols, k, x_indptr, x_indices, x_rows
 ):
     total = np.zeros(n_cols)
     touched = np.empty(n_cols + 1, np.int32)
@@ -142,7 +171,7 @@ def _product_keys(  # type: ignore[no-untyped-def]
     size = np.zeros(len(rows), np.int64)
     for i in range(len(rows)):
         n = _add_row(rows[i], l_indptr, l_indices, l_data, r_indptr, r_indices, r_data, total, touched, 0, False)
-        for x in range(x_indptr[rows[i]], x_indptr[rows[i] + 1]):
+        for x in range(x_indptr[x_rows[i]], x_indptr[x_rows[i] + 1]):
             if total[x_indices[x]] != 0.0:
                 total[x_indices[x]] = -1.0
         m = 0

@@ -28,6 +28,7 @@ from recall.attributes import Attributes, Ints
 from recall.candidates import Candidates, Paths
 from recall.held_out import EXACT, VALIDATION_K, HeldOut, Search
 from recall.histories import played_songs
+from recall.latest import Latest
 from recall.profile_features import ProfileSchema
 from recall.route_settings import TrainedHead, part_of
 from recall.sdm_batches import Batch, LongExamples, LongTarget, SdmExamples, context_of
@@ -135,6 +136,7 @@ class TwoSpacesRoute:
         self._profile = self._schema.encode(snapshot.catalogue.users)
         self._spaces = self._new_spaces()
         self._played = played_songs(snapshot)
+        self._sides = Latest(self._sides_at)
         dims = (self.settings.dim, self.settings.dim, 2)
         self._vectors = UserTables(snapshot.catalogue.n_users, dims, lambda users: self._vectors_in(self._sittings, users))
 
@@ -162,6 +164,9 @@ class TwoSpacesRoute:
 
     def sides(self, users: npt.NDArray[np.integer]) -> tuple[Side, Side]:
         """The users `[n]` in the short space and in the long one."""
+        return self._sides.of(users)
+
+    def _sides_at(self, users: npt.NDArray[np.int32]) -> tuple[Side, Side]:
         short, long, quota = self._vectors.of(users)
         return self._sides_of(self._spaces, short, long, quota)
 

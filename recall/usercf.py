@@ -55,18 +55,19 @@ class UserCfRoute:
         self._itself = csr(eye_array(snapshot.catalogue.n_users))
         self._played = played_songs(snapshot)
         # Neighbours are most of the work of a request.
-        self._others = Latest(self._neighbours_of)
+        self._others = Latest(self._others_of)
+        self._neighbours = Latest(self._neighbours_of)
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs that the user's neighbours hear most."""
-        exclude = csr(self._played[users]) if new_only else None
-        near = self._neighbours(users)
-        return candidates(users, product_top_k(near, np.arange(len(users)), self._unit, k, exclude))
+        exclude = self._played if new_only else None
+        near = self._neighbours.of(users)
+        return candidates(users, product_top_k(near, np.arange(len(users)), self._unit, k, exclude, users))
 
     def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Summed weight `[n]`; 0 where no neighbour has heard the song."""
         distinct, row = grouped(users)
-        return product_at(self._neighbours(distinct), self._unit, row, items)
+        return product_at(self._neighbours.of(distinct), self._unit, row, items)
 
     def explain(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> Paths:
         """A song that the user shares with the neighbour who adds most to the score: the one that makes them most alike."""
@@ -86,12 +87,12 @@ class UserCfRoute:
         route.observe(snapshot)
         return route
 
-    def _neighbours(self, users: npt.NDArray[np.int32]) -> csr_array:
+    def _neighbours_of(self, users: npt.NDArray[np.int32]) -> csr_array:
         """`[len(users), n_users]` cosines of the most similar listeners, and of the user where the settings say so."""
         others = self._others.of(users)
         return csr(others + self._itself[users]) if self.settings.include_self else others
 
-    def _neighbours_of(self, users: npt.NDArray[np.int32]) -> csr_array:
+    def _others_of(self, users: npt.NDArray[np.int32]) -> csr_array:
         best = product_top_k(self._unit, users, self._listeners, self.settings.neighbours, exclude=self._itself)
         return rows_of(best, (len(users), self._unit.shape[0]))
 
