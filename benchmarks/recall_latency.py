@@ -14,7 +14,7 @@ import argparse
 import gc
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,7 @@ from kg_recall.recommender import Recommender
 from kg_recall.sections import RoutesSettings
 from kg_recall.training import load
 from recall.candidate_table import CandidateTable
+from recall.candidates import Candidates
 from recall.merge import LearnedMerge
 from recall.route import RecallRoute
 
@@ -61,14 +62,6 @@ def config_of(folder: Path, size: SimulationSettings) -> Path:
     return config
 
 
-def only(table: CandidateTable, names: Iterable[str]) -> CandidateTable:
-    """The table of some routes: their columns, and the pairs that one of them listed."""
-    column = [table.routes.index(name) for name in names]
-    rank = table.rank[:, column]
-    kept = replace(table, routes=tuple(names), score=table.score[:, column], rank=rank, parts=(), part=None)
-    return kept.take(np.asarray((rank > 0).any(axis=1)))
-
-
 def with_routes(context: Context, moments: Moments, cascade: Cascade, names: tuple[str, ...]) -> Cascade:
     """The cascade of some of the routes, with a merge learned on the validation part from what they list."""
     before = load(context, context.workspace.path("models", "evaluated"), moments, TRAIN)
@@ -88,40 +81,56 @@ def timed(clock: Clock, name: str, work: Callable[[], Any]) -> Any:
     return found
 
 
-def ask_route(clock: Clock, name: str, route: RecallRoute, user: npt.NDArray[np.int32], table: CandidateTable, k: int, new_k: int) -> None:
-    """What the route costs: its two lists, its score of the union, and the evidence of a list."""
-    timed(clock, f"{name} all", lambda: route.recall(user, k))
-    timed(clock, f"{name} new", lambda: route.recall(user, new_k, new_only=True))
-    timed(clock, f"{name} score", lambda: route.score(table.user, table.item))
-    timed(clock, f"{name} explain", lambda: route.explain(table.user[:LISTED], table.item[:LISTED]))
+class TimedRoute:
+    """A route whose lists and scores are timed where the request asks for them."""
+
+    def __init__(self, route: RecallRoute, clock: Clock) -> None:
+        self.route, self.clock = route, clock
+
+    def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
+        """The route's list."""
+        what = f"{self.route.name} {'new' if new_only else 'all'}"
+        return timed(self.clock, what, lambda: self.route.recall(users, k, new_only=new_only))
+
+    def score(self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """The route's scores."""
+        return timed(self.clock, f"{self.route.name} score", lambda: self.route.score(users, items))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.route, name)
 
 
-def ask(clock: Clock, cascade: Cascade, recommender: Recommender, user: npt.NDArray[np.int32], *, routes: bool) -> None:
-    """One request, stage by stage and whole."""
+def ask(clock: Clock, cascade: Cascade, recommender: Recommender, user: npt.NDArray[np.int32], other: npt.NDArray[np.int32]) -> None:
+    """One user's request up to the merged order, what each route takes for the reasons of a list, and another user's whole request."""
+    routes: Any = {name: TimedRoute(route, clock) for name, route in cascade.routes.items()}
+    asked = replace(cascade, routes=routes)
     start = time.process_time(), time.perf_counter()
-    table = timed(clock, "candidates", lambda: cascade.candidates(user))
-    timed(clock, "merge", lambda: RankedLists.of(table.user, table.item, cascade.merged(table)))
+    table = timed(clock, "candidates", lambda: asked.candidates(user))
+    lists = timed(clock, "merge", lambda: RankedLists.of(table.user, table.item, cascade.merged(table)))
     clock.setdefault("recall and fusion", []).append((1e3 * (time.process_time() - start[0]), 1e3 * (time.perf_counter() - start[1])))
-    timed(clock, "whole request", lambda: recommender.recommend(user, LISTED))
-    if routes:
-        for name, route in cascade.routes.items():
-            ask_route(clock, name, route, user, table, cascade.settings.route_k, cascade.settings.new_k)
+    for name, route in cascade.routes.items():
+        timed(clock, f"{name} explain", lambda route=route: route.explain(lists.user[:LISTED], lists.item[:LISTED]))
+    timed(clock, "whole request", lambda: recommender.recommend(other, LISTED))
 
 
-def measured(cascade: Cascade, moments: Moments, users: npt.NDArray[np.int32], warm: int, *, routes: bool) -> dict[str, list[list[float]]]:
-    """Percentiles `[processor, wall][percentile]` of everything timed, over requests of `users` after `warm` that are thrown away."""
+def measured(cascade: Cascade, users: npt.NDArray[np.int32], warm: int) -> dict[str, list[list[float]]]:
+    """Percentiles `[processor, wall][percentile]` of everything timed, over requests of `users` after `warm` that are thrown away.
+
+    A request of two halves asks for two users, so that nothing that a route keeps of the user asked last makes the second half cheaper.
+    """
     recommender = Recommender(cascade, cascade.snapshot.scenes)
-    # User vectors are found in blocks of users when first asked for, and kept: a warm process holds them.
+    # User vectors are found in blocks of users when first asked for, and kept, as are the neighbours of songs: a warm process holds them.
     for chunk in cascade.chunks(np.arange(cascade.snapshot.catalogue.n_users, dtype=np.int32)):
         for route in cascade.routes.values():
-            route.recall(chunk[:: max(len(chunk) // 16, 1)], 1)
+            route.recall(chunk, 1)
     clock: Clock = {}
-    for place in range(warm):
-        ask({}, cascade, recommender, users[place : place + 1], routes=routes)
+    pairs = users.reshape(-1, 2, 1)
+    for user, other in pairs[:warm]:
+        ask({}, cascade, recommender, user, other)
     gc.collect()
     gc.freeze()
-    for place in range(warm, len(users)):
-        ask(clock, cascade, recommender, users[place : place + 1], routes=routes)
+    for user, other in pairs[warm:]:
+        ask(clock, cascade, recommender, user, other)
     return {name: np.percentile(np.array(times).T, PERCENTILES, axis=1).T.tolist() for name, times in clock.items()}
 
 
@@ -142,7 +151,14 @@ def page(cell: dict[str, Any]) -> str:
         for stage in TOTALS:
             cpu, wall = found[stage]
             lines.append(f"| {stage} | " + " | ".join(f"{a:.1f} ({b:.1f})" for a, b in zip(cpu, wall, strict=True)) + " |")
-    lines += ["", "## Every route", "", "Processor milliseconds, p50 / p90 / p99; the score is of all candidates of the request.", ""]
+    lines += [
+        "",
+        "## Every route",
+        "",
+        "Processor milliseconds, p50 / p90 / p99, within the request: what a route finds for its first list it keeps for the others.",
+        "The score is of all candidates of the request; reasons are those that the route gives for the best songs of the merged list.",
+        "",
+    ]
     what = ("all", "new", "score", "explain")
     lines += ["| route | 300 of all | 300 new | score | explain 100 |", "|---|---:|---:|---:|---:|"]
     for name in cell["routes"]:
@@ -172,12 +188,12 @@ def main() -> None:
         with threadpool_limits(1):
             cascade = load(context, context.serving(), moments, TEST)
             catalogue = cascade.snapshot.catalogue
-            users = np.random.default_rng(0).permutation(catalogue.n_users)[: given.requests + given.warm].astype(np.int32)
+            users = np.random.default_rng(0).permutation(catalogue.n_users)[: 2 * (given.requests + given.warm)].astype(np.int32)
             sizes = f"{catalogue.n_songs:,} songs, {catalogue.n_users:,} users, {len(cascade.snapshot.events):,} events (simulated)"
-            cell = {"sizes": sizes, "requests": len(users) - given.warm, "warm": given.warm, "routes": list(cascade.routes)}
+            cell = {"sizes": sizes, "requests": len(users) // 2 - given.warm, "warm": given.warm, "routes": list(cascade.routes)}
             some = with_routes(context, moments, cascade, tuple(name for name in cascade.routes if name in RoutesSettings().on))
-            cell["default routes"] = measured(some, moments, users, given.warm, routes=False)
-            cell["all routes"] = measured(cascade, moments, users, given.warm, routes=True)
+            cell["default routes"] = measured(some, users, given.warm)
+            cell["all routes"] = measured(cascade, users, given.warm)
         kept.write_text(json.dumps(cell, indent=1), encoding="utf-8")
     given.out.write_text(page(json.loads(kept.read_text(encoding="utf-8"))), encoding="utf-8")
 

@@ -32,7 +32,7 @@ from recall.latest import Latest
 from recall.route_settings import read_settings, write_settings
 from recall.serving import played_pairs
 from recall.snapshot import Snapshot
-from recall.top_k import csr
+from recall.top_k import csr, rows_at
 from recall.usercf import grouped
 from recall.vector_index import VectorIndex
 
@@ -89,6 +89,8 @@ class IalsRoute:
 
     def recall(self, users: npt.NDArray[np.int32], k: int, *, new_only: bool = False) -> Candidates:
         """The `k` songs of largest positive score."""
+        # Of a user without history every product is 0, which is no score.
+        users = users[np.diff(rows_at(self._history, users).indptr) > 0]
         found = self._index.search(self._vectors.of(users), k, played_pairs(self._played, users) if new_only else None)
         positive = found.score > 0
         return Candidates(users[found.row[positive]].astype(np.int32), found.item[positive], found.score[positive])
