@@ -100,12 +100,17 @@ class TimedRoute:
         return getattr(self.route, name)
 
 
-def ask(clock: Clock, cascade: Cascade, recommender: Recommender, user: npt.NDArray[np.int32], other: npt.NDArray[np.int32]) -> None:
+def ask(
+    clock: Clock,
+    cascade: Cascade,
+    timed_cascade: Cascade,
+    recommender: Recommender,
+    user: npt.NDArray[np.int32],
+    other: npt.NDArray[np.int32],
+) -> None:
     """One user's request up to the merged order, what each route takes for the reasons of a list, and another user's whole request."""
-    routes: Any = {name: TimedRoute(route, clock) for name, route in cascade.routes.items()}
-    asked = replace(cascade, routes=routes)
     start = time.process_time(), time.perf_counter()
-    table = timed(clock, "candidates", lambda: asked.candidates(user))
+    table = timed(clock, "candidates", lambda: timed_cascade.candidates(user))
     lists = timed(clock, "merge", lambda: RankedLists.of(table.user, table.item, cascade.merged(table)))
     clock.setdefault("recall and fusion", []).append((1e3 * (time.process_time() - start[0]), 1e3 * (time.perf_counter() - start[1])))
     for name, route in cascade.routes.items():
@@ -124,13 +129,15 @@ def measured(cascade: Cascade, users: npt.NDArray[np.int32], warm: int) -> dict[
         for route in cascade.routes.values():
             route.recall(chunk, 1)
     clock: Clock = {}
+    routes: Any = {name: TimedRoute(route, clock) for name, route in cascade.routes.items()}
+    timed_cascade = replace(cascade, routes=routes)
     pairs = users.reshape(-1, 2, 1)
-    for user, other in pairs[:warm]:
-        ask({}, cascade, recommender, user, other)
-    gc.collect()
-    gc.freeze()
-    for user, other in pairs[warm:]:
-        ask(clock, cascade, recommender, user, other)
+    for place, (user, other) in enumerate(pairs):
+        if place == warm:
+            clock.clear()
+            gc.collect()
+            gc.freeze()
+        ask(clock, cascade, timed_cascade, recommender, user, other)
     return {name: np.percentile(np.array(times).T, PERCENTILES, axis=1).T.tolist() for name, times in clock.items()}
 
 

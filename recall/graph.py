@@ -134,7 +134,7 @@ class GraphRoute:
             _seeds_of(self._seeds, users),
             k,
             self._prior(kind),
-            exclude=None if exclude is None else Ragged(*_rows(exclude, users)[:2]),
+            exclude=None if exclude is None else Ragged(*rows_at(exclude, users)[:2]),
             threads=self.settings.threads,
         )
         return Candidates(users[found.user].astype(np.int32), found.item, found.score)
@@ -211,7 +211,7 @@ class GraphRoute:
         rows = np.isin(later.user, drawn)
         hops, prior = self._multihop_of(self._chains), self._prior(SONG)
         pairs = Ragged(np.searchsorted(later.user[rows], np.append(drawn, np.iinfo(np.int32).max)), later.item[rows])
-        exclude = Ragged(*_rows(self._played, drawn)[:2])
+        exclude = Ragged(*rows_at(self._played, drawn)[:2])
         found = hops.parts(_seeds_of(self._seeds, drawn), pairs, prior, exclude=exclude, threads=self.settings.threads)
         user = np.repeat(np.arange(len(drawn)), np.diff(pairs.offsets))
         return MetaPathWeights.fit(
@@ -291,9 +291,5 @@ class GraphRoute:
         return self._priors[kind]
 
 
-def _rows(matrix: csr_array, rows: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    return rows_at(matrix, rows)
-
-
 def _seeds_of(matrix: csr_array, rows: npt.NDArray[np.integer]) -> Seeds:
-    return Seeds(*_rows(matrix, rows))
+    return Seeds(*rows_at(matrix, rows))

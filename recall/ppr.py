@@ -88,7 +88,7 @@ class PprRoute:
             return candidates(users, dense_top_k(self._scores.of(users), users, k, self._played if new_only else None))
         keys = np.zeros((len(users), max(min(k, len(self._prior)), 1)), dtype=np.uint64)
         size = np.zeros(len(users), dtype=np.int64)
-        skip = Ragged(*_rows(self._played, users)[:2]) if new_only else nothing(len(users))
+        skip = Ragged(*rows_at(self._played, users)[:2]) if new_only else nothing(len(users))
         seeds = self._of(users)
         self._run(
             len(users), lambda *part: forward_push.top_k(self._graph, self._push, *seeds, *columns(skip), self._prior, *part, keys, size)
@@ -141,7 +141,7 @@ class PprRoute:
         return score
 
     def _of(self, users: npt.NDArray[np.int32]) -> Seeds:
-        offsets, songs, weights = _rows(self._seeds, users)
+        offsets, songs, weights = rows_at(self._seeds, users)
         return Seeds(offsets, songs, weights.astype(np.float64))
 
     def _run(self, n_users: int, kernel: Callable[[int, int], None]) -> None:
@@ -183,8 +183,3 @@ def _by_user(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> tupl
     order = np.argsort(users, kind="stable")
     distinct, count = np.unique(users[order], return_counts=True)
     return order, distinct, Ragged(np.concatenate(([0], np.cumsum(count))), items[order].astype(np.int32))
-
-
-def _rows(matrix: csr_array, rows: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    part = rows_at(matrix, rows)
-    return part.indptr, part.indices.astype(np.int32), part.data

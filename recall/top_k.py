@@ -52,7 +52,7 @@ class Rows(NamedTuple):
 
     indptr: npt.NDArray[np.int64]
     indices: Ints
-    data: Floats
+    data: npt.NDArray[np.floating]
 
 
 def rows_at(matrix: csr_array, rows: npt.NDArray[np.integer]) -> Rows:
@@ -61,7 +61,7 @@ def rows_at(matrix: csr_array, rows: npt.NDArray[np.integer]) -> Rows:
     size = matrix.indptr[rows.astype(np.int64) + 1] - start
     indptr = np.concatenate(([0], np.cumsum(size))).astype(np.int64)
     at = np.repeat(start - indptr[:-1], size) + np.arange(indptr[-1])
-    return Rows(indptr, matrix.indices[at], matrix.data[at])
+    return Rows(indptr, matrix.indices[at].astype(np.int32, copy=False), matrix.data[at])
 
 
 def product_top_k(
