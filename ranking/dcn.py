@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from torch import nn
+
 from ranking.dcn_network import DcnNetwork, DcnSettings
 from ranking.pair_ranker import PairRanker
 from ranking.song_network import DeepSettings
@@ -14,7 +16,5 @@ class Dcn(PairRanker):
 
     name: ClassVar[str] = "dcn"
     settings_kind: ClassVar[type[DeepSettings]] = DcnSettings
+    network_kind: ClassVar[type[nn.Module]] = DcnNetwork
     settings: DcnSettings
-
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> DcnNetwork:
-        return DcnNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)

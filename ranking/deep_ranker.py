@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -25,7 +25,7 @@ from ranking.facets import FacetVocabulary
 from ranking.features import Features, FeatureSchema
 from ranking.places import with_places
 from ranking.ranker import Examples
-from ranking.song_inputs import Columns, Inputs, with_songs
+from ranking.song_inputs import Columns, Inputs, complete
 from ranking.song_network import DeepSettings
 from recall.snapshot import Snapshot
 
@@ -38,6 +38,8 @@ class DeepRanker(ABC):
 
     name: ClassVar[str]
     settings_kind: ClassVar[type[DeepSettings]]
+    network_kind: ClassVar[type[nn.Module]]
+    """A `SongNetwork` with `logits(song, batch)` and `forward(batch)`, made of `given_dim, n_facets, code_sizes, n_numeric, settings`."""
 
     def __init__(self, encoder: SongEncoder | None = None, settings: DeepSettings | None = None, seed: int = 0) -> None:
         """`encoder` gives the songs' vectors and is not changed; without one a song is only its own id and facets."""
@@ -51,10 +53,6 @@ class DeepRanker(ABC):
         self._snapshot: Snapshot
         self._inputs: Any
         self._songs: Tensor
-
-    @abstractmethod
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> nn.Module:
-        """The untrained network: a `SongNetwork` with `logits(song, batch)` and `forward(batch)`."""
 
     @abstractmethod
     def _inputs_of(self, snapshot: Snapshot, features: Features, vocabulary: FacetVocabulary, given: npt.NDArray[np.float32]) -> Inputs:
@@ -75,7 +73,8 @@ class DeepRanker(ABC):
 
     def _batches(self, inputs: Any, columns: Any, rng: np.random.Generator) -> Iterable[Any]:
         """The examples once, in an order of their own; a model whose examples share work keeps those together."""
-        return Batches(inputs, columns, self.settings.batch_size, rng)
+        order = rng.permutation(len(columns.item))
+        return Batches(columns, order, self.settings.batch_size, lambda part: complete(inputs, *inputs.batch(part)))
 
     def fit(
         self,
@@ -170,7 +169,8 @@ class DeepRanker(ABC):
     def _new_network(self, given_dim: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return self._build(given_dim, self._vocabulary.size, self._schema.code_sizes, len(self._schema.numeric_names))
+            sizes = (given_dim, self._vocabulary.size, self._schema.code_sizes, len(self._schema.numeric_names))
+            return self.network_kind(*sizes, self.settings)
 
     def _inputs_on(self, snapshot: Snapshot, features: Features) -> Inputs:
         n_songs = snapshot.catalogue.n_songs
@@ -197,29 +197,44 @@ class DeepRanker(ABC):
         parts = [self._network.songs(*inputs.songs(slice(start, start + chunk))) for start in range(0, inputs.n_songs, chunk)]
         return torch.cat(parts) if parts else torch.zeros(0, self.settings.width)
 
-    @torch.inference_mode()
     def _logits(self, inputs: Inputs, songs: Tensor, columns: Columns) -> npt.NDArray[np.float32]:
-        """Logits `[n]`, a cache-sized part at a time."""
-        logits = np.empty(len(columns.item), dtype=np.float32)
-        for start in range(0, len(logits), SCORED_AT_ONCE):
-            batch, distinct = inputs.batch(columns.take(slice(start, start + SCORED_AT_ONCE)))
-            logits[start : start + SCORED_AT_ONCE] = self._network.logits(songs[torch.from_numpy(distinct)], batch).numpy()
-        return logits
+        """Logits `[n]`."""
+        return self._network_logits(inputs, songs, columns)
+
+    @torch.inference_mode()
+    def _network_logits(self, inputs: Inputs, songs: Tensor, columns: Columns, shape: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
+        """What the network says, `[n, *shape]`."""
+
+        def of_part(part: slice) -> Tensor:
+            batch, distinct = inputs.batch(columns.take(part))
+            logits: Tensor = self._network.logits(songs[torch.from_numpy(distinct)], batch)
+            return logits
+
+        return scored_in_parts(len(columns.item), of_part, shape)
+
+
+def scored_in_parts(n: int, score: Callable[[slice], Tensor], shape: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
+    """What `score` gives, `[n, *shape]`, a cache-sized part of the rows at a time."""
+    scores = np.empty((n, *shape), dtype=np.float32)
+    for start in range(0, n, SCORED_AT_ONCE):
+        part = slice(start, start + SCORED_AT_ONCE)
+        scores[part] = score(part).numpy()
+    return scores
 
 
 class Batches:
-    """The examples once, shuffled, in batches that are made as they are asked for."""
+    """The examples once, in a given order, in batches that are made as they are asked for."""
 
-    def __init__(self, inputs: Inputs, columns: Columns, size: int, rng: np.random.Generator) -> None:
-        self._inputs, self._columns, self._size = inputs, columns, size
-        self._order = rng.permutation(len(columns.item))
+    def __init__(self, columns: Columns, order: npt.NDArray[np.intp], size: int, make: Callable[[Any], Any]) -> None:
+        """`make` gives the complete batch of some columns."""
+        self._columns, self.order, self._size, self._make = columns, order, size, make
 
     def __len__(self) -> int:
-        return -(-len(self._order) // self._size)
+        return -(-len(self.order) // self._size)
 
     def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self._order), self._size):
-            yield with_songs(self._inputs, self._columns.take(self._order[start : start + self._size]))
+        for start in range(0, len(self.order), self._size):
+            yield self._make(self._columns.take(self.order[start : start + self._size]))
 
 
 def known_songs(snapshot: Snapshot, examples: Examples) -> npt.NDArray[np.int64]:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from ranking.deep_ranker import DeepRanker
-from ranking.dien_inputs import DienColumns, DienInputs, SharedRunBatches
+from ranking.deep_ranker import Batches, DeepRanker
+from ranking.dien_inputs import DienColumns, DienInputs, bundled
 from ranking.dien_network import DienBatch, DienNetwork, DienSettings
 from ranking.facets import FacetVocabulary
 from ranking.features import Features
@@ -23,16 +23,15 @@ class Dien(DeepRanker):
 
     name: ClassVar[str] = "dien"
     settings_kind: ClassVar[type[DeepSettings]] = DienSettings
+    network_kind: ClassVar[type[nn.Module]] = DienNetwork
     settings: DienSettings
-
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> DienNetwork:
-        return DienNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)
 
     def _inputs_of(self, snapshot: Snapshot, features: Features, vocabulary: FacetVocabulary, given: npt.NDArray[np.float32]) -> DienInputs:
         return DienInputs.of(features, vocabulary, snapshot, given, self.settings.history)
 
     def _batches(self, inputs: DienInputs, columns: DienColumns, rng: np.random.Generator) -> Iterable[DienBatch]:
-        return SharedRunBatches(inputs, columns, self.settings.batch_size, self.settings.together, rng)
+        order = bundled(columns.run, self.settings.together, rng)
+        return Batches(columns, order, self.settings.batch_size, lambda part: inputs.training_batch(part, rng))
 
     def _loss(self, batch: DienBatch) -> Tensor:
         """Cross-entropy plus the auxiliary loss."""

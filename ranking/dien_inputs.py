@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from ranking.features import Features
 from ranking.gru import Packed
 from ranking.ranker import Examples
 from ranking.refusals import NONE, refused_before
-from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct
+from ranking.song_inputs import NO_FACETS, Rows, SongInputs, complete, distinct, taken
 from recall.snapshot import Snapshot
 
 Ints = npt.NDArray[np.int64]
@@ -43,8 +42,7 @@ class DienColumns(NamedTuple):
 
     def take(self, rows: Rows) -> DienColumns:
         """The columns at `rows`."""
-        columns: Iterator[Any] = (column[rows] for column in self)
-        return DienColumns(*columns)
+        return taken(self, rows)
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,8 @@ class DienInputs(SongInputs):
 
     def training_batch(self, columns: DienColumns, rng: np.random.Generator) -> DienBatch:
         """The complete batch of all rows of `columns`, with what the auxiliary loss asks; `rng` draws songs where none was refused."""
-        batch, songs = self._batch(columns, rng)
-        given, facets = self.songs(songs)
-        return batch._replace(given=given, facets=facets)
+        batch: DienBatch = complete(self, *self._batch(columns, rng))
+        return batch
 
     def occurrences(self, columns: DienColumns) -> Tensor:
         """`[vocabulary]` how often each id occurs in the examples, targets and histories together; at least 1."""
@@ -129,21 +126,6 @@ class _Asked(NamedTuple):
 _NOTHING = _Asked(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
 
 
-class SharedRunBatches:
-    """The examples once, shuffled, those of one run of the extractor `together` at a time."""
-
-    def __init__(self, inputs: DienInputs, columns: DienColumns, size: int, together: int, rng: np.random.Generator) -> None:
-        self._inputs, self._columns, self._size, self._rng = inputs, columns, size, rng
-        self._order = _bundled(columns.run, together, rng)
-
-    def __len__(self) -> int:
-        return -(-len(self._order) // self._size)
-
-    def __iter__(self) -> Iterator[DienBatch]:
-        for start in range(0, len(self._order), self._size):
-            yield self._inputs.training_batch(self._columns.take(self._order[start : start + self._size]), self._rng)
-
-
 def live_plays(snapshot: Snapshot) -> BehaviourSequences:
     """Full plays of each user (the talk's live sequence); where the source tells no full play, its positive acts."""
     told = bool((snapshot.events.behaviour == Behaviour.FULL_PLAY).any())
@@ -165,7 +147,7 @@ def _runs(columns: DienColumns) -> tuple[Packed, npt.NDArray[np.intp]]:
     return Packed.of(first, end - first), place
 
 
-def _bundled(run: Ints, together: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def bundled(run: Ints, together: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     """Order `[n]`: examples of each run in random order, cut into bundles of at most `together`, bundles in random order."""
     order = np.lexsort((rng.random(len(run)), run))
     first = np.searchsorted(run[order], run[order])

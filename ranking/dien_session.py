@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from ranking import deep_ranker
+from ranking.deep_ranker import scored_in_parts
 from ranking.dien import Dien
 from ranking.dien_inputs import DienInputs, Ints
 from ranking.dien_network import DienBatch, NextPlays
@@ -35,14 +36,10 @@ class DienSession:
     def score(self, users: npt.NDArray[np.integer], items: npt.NDArray[np.integer], scene: int = -1) -> npt.NDArray[np.float32]:
         """Logit of each pair `[n]` after what was heard so far."""
         examples = examples_at_now(self._ranker._snapshot, users, items, scene=scene)
-        logits = np.empty(len(users), np.float32)
-        for start in range(0, len(users), deep_ranker.SCORED_AT_ONCE):
-            part = slice(start, start + deep_ranker.SCORED_AT_ONCE)
-            logits[part] = self._logits(examples.take(part))
-        return logits
+        return scored_in_parts(len(users), lambda part: self._logits(examples.take(part)))
 
     @torch.inference_mode()
-    def _logits(self, examples: Examples) -> npt.NDArray[np.float32]:
+    def _logits(self, examples: Examples) -> Tensor:
         listeners, place = np.unique(self._known(examples.user), return_inverse=True)
         states, history, of_listener = self._states.interests(listeners)
         windows = Packed.of(of_listener.first[place], np.diff(of_listener.offsets)[place])
@@ -52,7 +49,7 @@ class DienSession:
         asked = NextPlays(none, none, none)
         columns = (torch.from_numpy(column) for column in numbers)
         batch = DienBatch(torch.empty(0), NO_FACETS, target, history, of_listener, windows, asked, *columns)
-        logits: npt.NDArray[np.float32] = self._ranker._network.head(self._ranker._songs, states, batch).numpy()
+        logits: Tensor = self._ranker._network.head(self._ranker._songs, states, batch)
         return logits
 
     def _known(self, users: npt.NDArray[np.integer]) -> Ints:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from ranking.deep_ranker import DeepRanker
 from ranking.din_inputs import DinInputs
@@ -21,10 +22,8 @@ class Din(DeepRanker):
 
     name: ClassVar[str] = "din"
     settings_kind: ClassVar[type[DeepSettings]] = DinSettings
+    network_kind: ClassVar[type[nn.Module]] = DinNetwork
     settings: DinSettings
-
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> DinNetwork:
-        return DinNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)
 
     def _inputs_of(self, snapshot: Snapshot, features: Features, vocabulary: FacetVocabulary, given: npt.NDArray[np.float32]) -> DinInputs:
         return DinInputs.of(features, vocabulary, snapshot, given, self.settings.history)

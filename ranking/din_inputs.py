@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from ranking.din_network import N_AGES, DinBatch
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
 from ranking.ranker import Examples
-from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct
+from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct, taken
 from recall.snapshot import Snapshot
 
 
@@ -35,8 +34,7 @@ class HistoryColumns(NamedTuple):
 
     def take(self, rows: Rows) -> HistoryColumns:
         """The columns at `rows`."""
-        columns: Iterator[Any] = (column[rows] for column in self)
-        return HistoryColumns(*columns)
+        return taken(self, rows)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Self
 
@@ -23,7 +22,7 @@ from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
 from ranking.ranker import Examples
 from ranking.session_inputs import SessionBatch, SessionHistories
-from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct
+from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct, taken
 from ranking.utility import TASKS
 from recall.snapshot import SECONDS_PER_DAY
 
@@ -64,8 +63,7 @@ class DomainColumns(NamedTuple):
 
     def take(self, rows: Rows) -> DomainColumns:
         """The columns at `rows`."""
-        columns: Iterator[Any] = (column[rows] for column in self)
-        return DomainColumns(*columns)
+        return taken(self, rows)
 
 
 @dataclass(frozen=True)

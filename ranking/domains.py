@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from embeddings.song_encoder import SongEncoder
 from embeddings.training import ProgressCallback
 from etl.errors import UserError
-from ranking import deep_ranker
 from ranking.auc import gauc
 from ranking.deep_ranker import DeepRanker
 from ranking.domain_events import DomainEvents
@@ -41,6 +40,7 @@ class Domains(DeepRanker):
 
     name: ClassVar[str] = "domains"
     settings_kind: ClassVar[type[DeepSettings]] = DomainSettings
+    network_kind: ClassVar[type[nn.Module]] = DomainNetwork
     settings: DomainSettings
     _events: DomainEvents
 
@@ -73,9 +73,8 @@ class Domains(DeepRanker):
         Raises:
             UserError: there are no examples of both kinds to learn from, or none to stop on.
         """
-        deep_ranker.check_examples(train, valid, epochs)
         learn, held_out = (_with_outcomes(snapshot, examples) for examples in (train, valid))
-        self._learned = np.array([{0.0, 1.0} <= set(task.tolist()) for task in learn.outcome.T])
+        self._learned = (learn.outcome == 0).any(axis=0) & (learn.outcome == 1).any(axis=0)
         super().fit(self._seen(snapshot), learn, held_out, epochs=epochs, progress=progress)
 
     def observe(self, snapshot: Snapshot) -> None:
@@ -99,8 +98,9 @@ class Domains(DeepRanker):
         self._events = DomainEvents(snapshot)
         return self._events.without_refusals() if self.settings.constrained else snapshot
 
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> nn.Module:
-        network = DomainNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)
+    def _new_network(self, given_dim: int) -> nn.Module:
+        network = super()._new_network(given_dim)
+        assert isinstance(network, DomainNetwork)
         network.learned.copy_(torch.from_numpy(self._learned))
         return network
 
@@ -140,15 +140,9 @@ class Domains(DeepRanker):
             )
         return weights
 
-    @torch.inference_mode()
     def _task_logits(self, inputs: Inputs, songs: Tensor, columns: Columns) -> npt.NDArray[np.float32]:
-        """Logits `[n, 4]`, a cache-sized part at a time."""
-        n, at_once = len(columns.item), deep_ranker.SCORED_AT_ONCE
-        logits = np.empty((n, len(TASKS)), dtype=np.float32)
-        for start in range(0, n, at_once):
-            batch, distinct = inputs.batch(columns.take(slice(start, start + at_once)))
-            logits[start : start + at_once] = self._network.logits(songs[torch.from_numpy(distinct)], batch).numpy()
-        return logits
+        """Logits `[n, 4]`."""
+        return self._network_logits(inputs, songs, columns, (len(TASKS),))
 
 
 def _with_outcomes(snapshot: Snapshot, examples: Examples) -> TaskExamples:

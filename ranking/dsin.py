@@ -9,8 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ranking import deep_ranker
-from ranking.deep_ranker import DeepRanker
+from ranking.deep_ranker import DeepRanker, scored_in_parts
 from ranking.dsin_inputs import DsinInputs, SessionColumns
 from ranking.dsin_network import DsinNetwork, DsinSettings
 from ranking.facets import FacetVocabulary
@@ -27,6 +26,7 @@ class Dsin(DeepRanker):
 
     name: ClassVar[str] = "dsin"
     settings_kind: ClassVar[type[DeepSettings]] = DsinSettings
+    network_kind: ClassVar[type[nn.Module]] = DsinNetwork
     settings: DsinSettings
     _cache: SessionCache
 
@@ -36,11 +36,7 @@ class Dsin(DeepRanker):
         Between two `observe`s a session is encoded once, whoever asks for it again and how often.
         """
         columns = self._inputs.columns(examples)
-        logits = np.empty(len(columns.item), dtype=np.float32)
-        at_once = deep_ranker.SCORED_AT_ONCE
-        for start in range(0, len(logits), at_once):
-            logits[start : start + at_once] = self._logits_with_kept_sessions(columns.take(slice(start, start + at_once))).numpy()
-        return logits
+        return scored_in_parts(len(examples), lambda part: self._logits_with_kept_sessions(columns.take(part)))
 
     @torch.inference_mode()
     def _logits_with_kept_sessions(self, columns: SessionColumns) -> Tensor:
@@ -54,9 +50,6 @@ class Dsin(DeepRanker):
         fresh = network.encoded(song, batch)
         self._cache.add(divided.keys[~known], fresh)
         return network.judged(song, batch, torch.cat((kept, fresh)))
-
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> nn.Module:
-        return DsinNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)
 
     def _inputs_of(self, snapshot: Snapshot, features: Features, vocabulary: FacetVocabulary, given: npt.NDArray[np.float32]) -> DsinInputs:
         return DsinInputs.of(features, vocabulary, snapshot, given, self.settings)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
 from ranking.ranker import Examples
 from ranking.session_inputs import Divided, SessionHistories
-from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct
+from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct, taken
 from recall.snapshot import Snapshot
 
 
@@ -36,8 +35,7 @@ class SessionColumns(NamedTuple):
 
     def take(self, rows: Rows) -> SessionColumns:
         """The columns at `rows`."""
-        columns: Iterator[Any] = (column[rows] for column in self)
-        return SessionColumns(*columns)
+        return taken(self, rows)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,5 @@ class Fm(PairRanker):
 
     name: ClassVar[str] = "fm"
     settings_kind: ClassVar[type[DeepSettings]] = FmSettings
+    network_kind: ClassVar[type[nn.Module]] = FmNetwork
     settings: FmSettings
-
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> FmNetwork:
-        return FmNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)

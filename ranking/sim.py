@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ranking.deep_ranker import DeepRanker
 from ranking.din_inputs import DinInputs, HistoryColumns, packed
@@ -117,10 +117,8 @@ class Sim(DeepRanker):
 
     name: ClassVar[str] = "sim"
     settings_kind: ClassVar[type[DeepSettings]] = SimSettings
+    network_kind: ClassVar[type[nn.Module]] = DinNetwork
     settings: SimSettings
-
-    def _build(self, given_dim: int, n_facets: int, code_sizes: tuple[int, ...], n_numeric: int) -> DinNetwork:
-        return DinNetwork(given_dim, n_facets, code_sizes, n_numeric, self.settings)
 
     def _inputs_of(self, snapshot: Snapshot, features: Features, vocabulary: FacetVocabulary, given: npt.NDArray[np.float32]) -> SimInputs:
         return SimInputs.of(features, vocabulary, snapshot, given, self.settings)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from ranking.song_network import Bag
 from recall.snapshot import Snapshot
 
 Rows = npt.NDArray[np.integer] | slice
+SomeColumns = TypeVar("SomeColumns", bound=tuple[Any, ...])
 
 
 class Columns(Protocol):
@@ -65,6 +65,11 @@ class Inputs(Protocol):
         ...
 
 
+def taken(columns: SomeColumns, rows: Rows) -> SomeColumns:
+    """A tuple of columns `[n, …]` at `rows`."""
+    return type(columns)(*(column[rows] for column in columns))
+
+
 class PairColumns(NamedTuple):
     """Columns of examples of a network without histories."""
 
@@ -77,8 +82,7 @@ class PairColumns(NamedTuple):
 
     def take(self, rows: Rows) -> PairColumns:
         """The columns at `rows`."""
-        columns: Iterator[Any] = (column[rows] for column in self)
-        return PairColumns(*columns)
+        return taken(self, rows)
 
 
 class PairBatch(NamedTuple):
@@ -170,9 +174,8 @@ NO_FACETS = Bag(torch.empty(0), torch.empty(0), torch.empty(0))
 """Stands in a batch until its songs' own inputs are added."""
 
 
-def with_songs(inputs: Inputs, columns: Any) -> Any:
-    """The batch of all rows of `columns`, complete."""
-    batch, songs = inputs.batch(columns)
+def complete(inputs: Inputs, batch: Any, songs: npt.NDArray[np.int64]) -> Any:
+    """What `inputs.batch` gives, with its songs' own inputs."""
     given, facets = inputs.songs(songs)
     return batch._replace(given=given, facets=facets)
 

@@ -9,8 +9,9 @@ from ranking_house import N_ARTISTS, N_SONGS, events_of, service
 from embeddings.song_encoder import SongEncoder
 from etl.behaviours import Behaviour
 from ranking.auc import gauc
+from ranking.deep_ranker import Batches
 from ranking.dien import Dien
-from ranking.dien_inputs import DienInputs, SharedRunBatches, live_plays
+from ranking.dien_inputs import DienInputs, bundled, live_plays
 from ranking.dien_network import DienNetwork, DienSettings, NextPlays
 from ranking.examples import examples_at_now, exposure_examples
 from ranking.facets import FacetVocabulary
@@ -146,7 +147,7 @@ def test_an_epoch_has_every_example_once_and_keeps_runs_together(house: Snapshot
     columns = inputs.columns(examples)
 
     def order(together: int, seed: int) -> np.ndarray:
-        return SharedRunBatches(inputs, columns, 100, together, np.random.default_rng(seed))._order
+        return bundled(columns.run, together, np.random.default_rng(seed))
 
     for together in (1, 4, 1_000):
         assert np.array_equal(np.sort(order(together, 0)), np.arange(len(examples)))
@@ -155,7 +156,9 @@ def test_an_epoch_has_every_example_once_and_keeps_runs_together(house: Snapshot
     changes = [int((np.diff(columns.run[order(together, 0)]) != 0).sum()) for together in (1, 4, 1_000)]
     assert changes[0] > 2 * changes[1] > 2 * changes[2]
     assert changes[2] == len(np.unique(columns.run)) - 1
-    assert sum(len(batch.label) for batch in SharedRunBatches(inputs, columns, 100, 4, np.random.default_rng(0))) == len(examples)
+    rng = np.random.default_rng(0)
+    batches = Batches(columns, order(4, 0), 100, lambda part: inputs.training_batch(part, rng))
+    assert sum(len(batch.label) for batch in batches) == len(examples)
 
 
 def test_the_auxiliary_loss_asks_real_refusals_and_is_a_mean_over_what_it_asks(house: Snapshot) -> None:
