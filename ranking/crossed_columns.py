@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ranking.facets import FACET_RELATIONS
 from ranking.features import CONTEXT, Features, FeatureSchema
 from ranking.hashing import HashedTerms
 from ranking.key_hashes import key_hashes
-from ranking.profile_masses import PROFILE_FACETS
 from ranking.ranker import Examples
 from ranking.song_inputs import user_keys
 from ranking.song_rows import FacetRows
@@ -47,7 +47,7 @@ class CrossedColumns:
         self._users = key_hashes(user_keys(snapshot.catalogue.users["user_id"]))
         nodes = key_hashes(pl.Series(snapshot.projection.keys.tolist(), dtype=pl.String))
         n_songs = snapshot.catalogue.n_songs
-        facets = [_facet(FacetRows.of(snapshot.projection, PROFILE_FACETS[name]), nodes, n_songs, n) for name, n in FACET_COLUMNS.items()]
+        facets = [_facet(FacetRows.of(snapshot.projection, FACET_RELATIONS[name]), nodes, n_songs, n) for name, n in FACET_COLUMNS.items()]
         self._songs = np.concatenate([nodes[:n_songs, None], *(codes for codes, _ in facets)], axis=1)
         self._shares = np.concatenate([np.ones((n_songs, 1), np.float32), *(share for _, share in facets)], axis=1)
 

@@ -15,6 +15,7 @@ from etl.sequences import BehaviourSequences
 from ranking.din_network import N_AGES, DinBatch
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
+from ranking.ranges import packed, times_covered
 from ranking.ranker import Examples
 from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct, taken
 from recall.snapshot import Snapshot
@@ -93,16 +94,9 @@ class DinInputs(SongInputs):
         return np.clip(np.log2(1.0 + np.maximum(age, 0.0)), 0, N_AGES - 1).astype(np.int64)
 
 
-def packed(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64]]:
-    """Rows `start:end` of every example one after the other: which example each is of, ascending, and the row. `[p]` each."""
-    n_of_row = end - start
-    owner = np.repeat(np.arange(len(n_of_row)), n_of_row)
-    return owner, np.arange(len(owner)) + np.repeat(start - (np.cumsum(n_of_row) - n_of_row), n_of_row)
-
-
 def in_histories(
     histories: BehaviourSequences, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64], n_songs: int
 ) -> npt.NDArray[np.float64]:
     """`[n_songs]` how often each song stands in the rows `start:end` of all examples together."""
-    covers = np.bincount(start, minlength=len(histories) + 1) - np.bincount(end, minlength=len(histories) + 1)
-    return np.asarray(np.bincount(histories.item, weights=np.cumsum(covers)[:-1], minlength=n_songs), dtype=np.float64)
+    covered = times_covered(start, end, len(histories))
+    return np.asarray(np.bincount(histories.item, weights=covered, minlength=n_songs), dtype=np.float64)

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import NEGATIVE, Behaviour
-from etl.domains import DOMAINS, comment_sentiment
+from etl.domains import DOMAINS
 from etl.events import Events
 from etl.sequences import BehaviourSequences, EventDetails
 from etl.session_rules import SessionRules
 from etl.sessions import Sessions
-from ranking.as_of import AsOfCounts
+from ranking.own_clock import OwnClock
 from recall.snapshot import Snapshot
 
 SIGN: Final[Mapping[str, int]] = {
@@ -64,6 +64,11 @@ class DomainEvents:
         refused: npt.NDArray[np.bool_] = against | (skipped & (events.behaviour == Behaviour.PLAY)) | (self._sentiment < 0)
         return refused
 
+    @cached_property
+    def clock(self) -> OwnClock:
+        """Time as decay counts it: of the acts that refuse nothing, so that no refusal ages another one."""
+        return OwnClock(self.snapshot, ~self.refused)
+
     def without_refusals(self) -> Snapshot:
         """The snapshot as it looks to who sees nothing of what was refused: counts, ages and positions of all else are the same."""
         events = self.snapshot.events
@@ -78,6 +83,10 @@ class DomainEvents:
         other = (events.behaviour == Behaviour.COMMENT) & ~(self._sentiment * SIGN[domain] > 0)
         return replace(events, behaviour=np.where(other, HIDDEN, events.behaviour).astype(np.int8))
 
+    @cached_property
+    def _sentiment(self) -> npt.NDArray[np.float32]:
+        return self.snapshot.sentiment()
+
     def _sessions(self, rules: SessionRules, sign: int) -> npt.NDArray[np.int32]:
         """`[n_events]` session numbers; -1 for what is left out of them."""
         events, n_users = self.snapshot.events, self.snapshot.catalogue.n_users
@@ -88,40 +97,6 @@ class DomainEvents:
         session[~self.refused] = Sessions.of(events.take(~self.refused), rules, n_users, clock=clock).of_event
         return session
 
-    @cached_property
-    def _sentiment(self) -> npt.NDArray[np.float32]:
-        """`[n_events]` sentiment of comments, NaN elsewhere."""
-        events, comments = self.snapshot.events, self.snapshot.comments
-        if comments is None or "sentiment" not in comments.columns:
-            return np.full(len(events), np.nan, dtype=np.float32)
-        return comment_sentiment(events, comments)
-
 
 def _behaviours(domain: str) -> tuple[Behaviour, ...]:
     return DOMAINS["comment" if domain.startswith("comment") else domain]
-
-
-class OwnClock:
-    """Time as decay counts it: seconds, or, where a source's times give order only, the listener's own acts that refuse nothing.
-
-    So no refusal ages another one.
-    """
-
-    def __init__(self, events: DomainEvents) -> None:
-        self._snapshot = events.snapshot
-        if self._snapshot.ordinal:
-            rows = np.flatnonzero(~events.refused)
-            source = self._snapshot.events.source[rows]
-            rows = rows[np.diff(source, prepend=-1) != 0]
-            self._acts = AsOfCounts.of(self._snapshot.events.user[rows].astype(np.int64), rows, np.ones(len(rows)))
-
-    def of(self, user: npt.NDArray[np.integer], position: npt.NDArray[np.integer], ts: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """`[n]` what the clock of each user shows just before event position `position`, whose second is `ts`."""
-        if not self._snapshot.ordinal:
-            return ts.astype(np.int64)
-        return self._acts.before(user.astype(np.int64), position.astype(np.int64)).total.astype(np.int64)
-
-    def of_rows(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """`[n]` the same at events."""
-        events = self._snapshot.events
-        return self.of(events.user[rows], rows, events.ts[rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,14 +13,15 @@ from torch import Tensor
 
 from etl.sequences import BehaviourSequences
 from etl.session_rules import NAMED_RULES
-from ranking.din_inputs import packed
 from ranking.din_network import N_AGES
-from ranking.domain_events import DomainEvents, OwnClock
+from ranking.domain_events import DomainEvents
 from ranking.domain_masses import MASS_FACETS, DecayedMass, MassFacets
 from ranking.domain_network import DomainBatch, HistoryBatch, NearBatch
 from ranking.domain_settings import DomainSettings
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
+from ranking.own_clock import OwnClock
+from ranking.ranges import packed
 from ranking.ranker import Examples
 from ranking.session_inputs import SessionBatch, SessionHistories
 from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct, taken
@@ -86,9 +88,18 @@ class Domain:
         if since is None or not len(self.clock):
             start: Ints = offsets[users]
             return start
-        span = int(self.clock.max()) + 2
-        owner = np.repeat(np.arange(self.sequences.n_users), np.diff(offsets))
-        return np.searchsorted(owner * span + self.clock, users * np.int64(span) + np.clip(since, 0, span - 1)).astype(np.int64)
+        wanted = users.astype(np.int64) * self._span + np.clip(since, 0, self._span - 1)
+        return np.searchsorted(self._user_and_clock, wanted).astype(np.int64)
+
+    @cached_property
+    def _span(self) -> int:
+        return int(self.clock.max()) + 2
+
+    @cached_property
+    def _user_and_clock(self) -> Ints:
+        """`[n_rows]` ascending, so that a pair is one search."""
+        owner = np.repeat(np.arange(self.sequences.n_users, dtype=np.int64), np.diff(self.sequences.offsets))
+        return owner * self._span + self.clock
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ class DomainInputs(SongInputs):
         settings: DomainSettings,
     ) -> Self:
         """Inputs on the snapshot of `events`, in which `features` are."""
-        snapshot, clock = events.snapshot, OwnClock(events)
+        snapshot, clock = events.snapshot, events.clock
         facets = MassFacets.of(snapshot.projection)
         domains = tuple(_domain(name, events, clock, facets, settings) for name in settings.domains)
         table = song_facets(snapshot.projection, vocabulary)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from etl.event_rows import compiled
 from graph.projection import Projection
+from ranking.facets import FACET_RELATIONS
+from ranking.ranges import packed
 
 MASS_FACETS: Final = ("song", "artist", "album", "style")
-RELATIONS: Final = {"artist": "SUNG_BY", "album": "IN_ALBUM", "style": "HAS_STYLE"}
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class MassFacets:
         n = projection.n_songs
         song, node, facet, share = [np.arange(n)], [np.arange(n)], [np.zeros(n, np.int64)], [np.ones(n)]
         for code, name in enumerate(MASS_FACETS[1:], start=1):
-            offsets, targets = projection.facet(RELATIONS[name])
+            offsets, targets = projection.facet(FACET_RELATIONS[name])
             n_of_song = np.diff(offsets)
             song.append(np.repeat(np.arange(n), n_of_song))
             node.append(targets.astype(np.int64))
@@ -61,10 +62,8 @@ class MassFacets:
         """Facets of items `[n]`; an item that is no song (a blocked artist) is its own artist."""
         is_song = item < self.n_songs
         song = np.where(is_song, item, 0)
-        n_of = np.where(is_song, self.offsets[song + 1] - self.offsets[song], 1)
-        owner = np.repeat(np.arange(len(item)), n_of)
-        place = np.arange(len(owner)) - np.repeat(np.cumsum(n_of) - n_of, n_of)
-        row = np.where(is_song[owner], self.offsets[song][owner] + place, 0)
+        start = np.where(is_song, self.offsets[song], 0)
+        owner, row = packed(start, np.where(is_song, self.offsets[song + 1], 1))
         of_song = is_song[owner]
         return Pairs(
             owner,

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
+from etl.facets import RELATIONS
 from graph.projection import Projection
 
-FACETS: Final = ("SUNG_BY", "IN_ALBUM", "HAS_STYLE", "IN_LANGUAGE", "FROM_ERA", "TAGGED")
-"""Relations from a song to its facets: artists, album, styles, language, era, tags."""
+FACET_RELATIONS: Final = {facet: relation for relation, facet in RELATIONS.items()}
+"""Facets of a song by name, and the relation that leads to each."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class FacetVocabulary:
     @classmethod
     def of(cls, projection: Projection, songs: npt.NDArray[np.integer], others: pl.Series | None = None) -> Self:
         """The given songs, every facet that any song has, and the keys of `others` (users)."""
-        nodes = [songs.astype(np.int64)] + [projection.facet(relation)[1].astype(np.int64) for relation in FACETS]
+        nodes = [songs.astype(np.int64)] + [projection.facet(relation)[1].astype(np.int64) for relation in FACET_RELATIONS.values()]
         keys = pl.Series("key", projection.keys[np.unique(np.concatenate(nodes))].tolist(), dtype=pl.String)
         return cls(keys if others is None else keys.append(others.alias("key")))
 
@@ -51,7 +52,7 @@ def song_facets(projection: Projection, vocabulary: FacetVocabulary) -> sp.csr_m
     n_songs = projection.n_songs
     codes = vocabulary.codes(projection)
     songs, columns, weights = [np.arange(n_songs)], [codes[:n_songs]], [np.ones(n_songs)]
-    for relation in FACETS:
+    for relation in FACET_RELATIONS.values():
         offsets, targets = projection.facet(relation)
         n_of_song = np.diff(offsets)
         songs.append(np.repeat(np.arange(n_songs), n_of_song))

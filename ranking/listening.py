@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from etl.behaviours import PLAYED, Behaviour
 from ranking.as_of import AsOfCounts, Past
+from ranking.facets import FACET_RELATIONS
 from ranking.ranker import Examples
 from ranking.song_rows import FacetRows, max_of
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
@@ -16,7 +17,7 @@ from recall.snapshot import SECONDS_PER_DAY, Snapshot
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-AFFINITIES: Final = {"artist": "SUNG_BY", "album": "IN_ALBUM", "style": "HAS_STYLE", "language": "IN_LANGUAGE"}
+AFFINITIES: Final = ("artist", "album", "style", "language")
 """Facets through which a listener may know a song that is new to them."""
 
 NUMERIC: Final = (
@@ -50,7 +51,7 @@ class ListeningFeatures:
         heard = heard[np.concatenate(([True], events.source[heard][1:] != events.source[heard][:-1]))[: len(heard)]]
         refused = np.flatnonzero(np.isin(events.behaviour, REFUSALS) & of_song)
         exposed = np.flatnonzero((events.behaviour == Behaviour.EXPOSURE) & of_song)
-        self._facets = [_Affinity(snapshot, relation, heard, refused) for relation in AFFINITIES.values()]
+        self._facets = [_Affinity(snapshot, relation, heard, refused) for relation in map(FACET_RELATIONS.__getitem__, AFFINITIES)]
         self._activity = self._count(events.user[heard], heard)
         self._plays = self._count(events.item[heard], heard)
         self._exposures = self._count(events.item[exposed], exposed)

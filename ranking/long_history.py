@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from etl.sequences import BehaviourSequences
 from graph.projection import Projection
 from ranking.gru_kernels import kernel
+from ranking.song_rows import FacetRows
 
 RELATIONS: Final = ("SUNG_BY", "HAS_STYLE")
 """What a match shares with the target, the closest kind first."""
@@ -33,10 +34,7 @@ class Found(NamedTuple):
 class FacetIndex:
     """Where each listener met each facet of one relation, in time order: a question is two binary searches."""
 
-    facet_offsets: Ints
-    """`[n_songs + 1]` facets of each song."""
-    facets: npt.NDArray[np.int32]
-    n_nodes: int
+    facets: FacetRows
     key: Ints
     """`[m]` (listener × nodes + facet) × span + row, ascending."""
     rows: Ints
@@ -46,18 +44,18 @@ class FacetIndex:
     @classmethod
     def of(cls, histories: BehaviourSequences, projection: Projection, relation: str) -> Self:
         """Index of all entries of `histories` by their songs' facets."""
-        offsets, facets = projection.facet(relation)
-        owner, facet = _facets_of(offsets, facets, histories.item)
+        facets = FacetRows.of(projection, relation)
+        owner, facet = facets.expand(histories.item)
         listener = np.repeat(np.arange(histories.n_users), np.diff(histories.offsets))[owner]
         span = len(histories) + 1
-        key = (listener * projection.n_nodes + facet) * span + owner
+        key = facets.key(listener, facet) * span + owner
         order = np.argsort(key, kind="stable")
-        return cls(offsets, facets, projection.n_nodes, key[order], owner[order], span)
+        return cls(facets, key[order], owner[order], span)
 
     def entries(self, user: npt.NDArray[np.integer], item: npt.NDArray[np.integer], before: Ints) -> tuple[Ints, Ints, Ints]:
         """For every facet of every target: which target it is of, and the range `low:high` of `rows` strictly before row `before` `[n]`."""
-        owner, facet = _facets_of(self.facet_offsets, self.facets, item)
-        key = (user[owner].astype(np.int64) * self.n_nodes + facet) * self.span
+        owner, facet = self.facets.expand(item)
+        key = self.facets.key(user[owner], facet) * self.span
         return owner, np.searchsorted(self.key, key), np.searchsorted(self.key, key + before[owner])
 
 
@@ -87,14 +85,6 @@ class HistorySearch:
         rows[~kept] = np.iinfo(np.int64).max
         rows.sort(axis=1)
         return Found(np.concatenate(([0], np.cumsum(count))).astype(np.int64), rows[kept])
-
-
-def _facets_of(offsets: Ints, facets: npt.NDArray[Any], item: npt.NDArray[np.integer]) -> tuple[Ints, Ints]:
-    """For every facet of every item: the item's row, ascending, and the facet."""
-    n_of_row = offsets[item + 1] - offsets[item]
-    owner = np.repeat(np.arange(len(item)), n_of_row)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(n_of_row) - n_of_row, n_of_row)
-    return owner, facets[offsets[item][owner] + place].astype(np.int64)
 
 
 @kernel

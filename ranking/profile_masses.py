@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import Behaviour
-from etl.domains import comment_sentiment
 from etl.profile_rules import DEFAULT_RULES, ProfileRules
-from ranking.as_of import AsOfCounts
 from ranking.domain_masses import DecayedMass
+from ranking.facets import FACET_RELATIONS
+from ranking.own_clock import OwnClock
 from ranking.ranker import Examples
 from ranking.song_rows import FacetRows, max_of
 from recall.snapshot import Snapshot
@@ -23,20 +23,11 @@ from recall.snapshot import Snapshot
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-PROFILE_FACETS: Final = {
-    "artist": "SUNG_BY",
-    "album": "IN_ALBUM",
-    "style": "HAS_STYLE",
-    "language": "IN_LANGUAGE",
-    "era": "FROM_ERA",
-    "tag": "TAGGED",
-}
-"""Facets of the profile, by the relation that gives them."""
 SIGNS: Final = ("liking", "refusal")
 MASSES: Final = (
     *SIGNS,  # log of all that the listener has liked and refused
     *(f"song_{sign}" for sign in SIGNS),  # of this song
-    *(f"{facet}_{sign}" for facet in PROFILE_FACETS for sign in SIGNS),  # of its facets; the strongest of several
+    *(f"{facet}_{sign}" for facet in FACET_RELATIONS for sign in SIGNS),  # of its facets; the strongest of several
 )
 """Names of the columns of `ProfileMasses.of`, in order."""
 
@@ -58,22 +49,22 @@ class ProfileMasses:
     """Answers `MASSES` for any examples on one snapshot. Nothing at or after an example's position has a part in its row."""
 
     def __init__(self, snapshot: Snapshot, rules: ProfileRules = DEFAULT_RULES) -> None:
-        self._clock = _Clock(snapshot)
+        self._clock = OwnClock(snapshot, snapshot.events.behaviour >= 0)
         self._half_life = np.array([rules.half_life(ordinal=snapshot.ordinal)])
         self._n_songs = max(snapshot.catalogue.n_songs, 1)
-        self._facets = [FacetRows.of(snapshot.projection, relation) for relation in PROFILE_FACETS.values()]
+        self._facets = [FacetRows.of(snapshot.projection, relation) for relation in FACET_RELATIONS.values()]
         acts = [self._acts(snapshot, sign * _signals(snapshot, rules)) for sign in (1, -1)]
         self._total = [self._mass(one.user, one, np.arange(len(one.row))) for one in acts]
         self._song = [self._of_songs(one) for one in acts]
         self._of_facet = [
             [self._of_facets(rows, one, facet == "artist") for one in acts]
-            for facet, rows in zip(PROFILE_FACETS, self._facets, strict=True)
+            for facet, rows in zip(FACET_RELATIONS, self._facets, strict=True)
         ]
 
     def of(self, examples: Examples) -> npt.NDArray[np.float32]:
         """`[n, len(MASSES)]` logs of one plus the masses of the examples `[n]`."""
         user, item, before = examples.user.astype(np.int64), examples.item.astype(np.int64), examples.position
-        clock = self._clock.at(user, before, examples.ts)
+        clock = self._clock.of(user, before, examples.ts)
         columns = [mass.before(user, before, clock)[:, 0] for mass in self._total]
         columns += [mass.before(user * self._n_songs + item, before, clock)[:, 0] for mass in self._song]
         for rows, masses in zip(self._facets, self._of_facet, strict=True):
@@ -87,7 +78,7 @@ class ProfileMasses:
         is_song = events.item < snapshot.catalogue.n_songs
         row = np.flatnonzero((signal > 0) & (is_song | (events.behaviour == Behaviour.BLOCK_ARTIST))).astype(np.int64)
         user, item = events.user[row].astype(np.int64), events.item[row].astype(np.int64)
-        return _Acts(row, user, item, self._clock.at(user, row + 1, events.ts[row]), signal[row], is_song[row])
+        return _Acts(row, user, item, self._clock.of(user, row + 1, events.ts[row]), signal[row], is_song[row])
 
     def _of_songs(self, acts: _Acts) -> DecayedMass:
         of = np.flatnonzero(acts.is_song)
@@ -109,25 +100,8 @@ class ProfileMasses:
         return DecayedMass.of(keys, acts.row[of], acts.clock[of], acts.mass[of], self._half_life)
 
 
-class _Clock:
-    """Seconds; or, where time is ordinal, how many events of the listener's there were, what is derived from one counting with it."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._own: AsOfCounts | None = None
-        if snapshot.ordinal:
-            events = snapshot.events
-            seen = np.flatnonzero(events.behaviour >= 0)
-            rows = seen[np.diff(events.source[seen], prepend=-1) != 0]
-            self._own = AsOfCounts.of(events.user[rows].astype(np.int64), rows.astype(np.int64), np.ones(len(rows)))
-
-    def at(self, user: Ints, position: Ints, ts: Ints) -> Ints:
-        """`[n]` what it shows just before event `position`, whose second is `ts`."""
-        return ts.astype(np.int64) if self._own is None else self._own.before(user, position).total.astype(np.int64)
-
-
 def _signals(snapshot: Snapshot, rules: ProfileRules) -> Floats:
     """`[n_events]` signed mass of each event; hidden ones (a behaviour below 0) have none."""
-    events, comments = snapshot.events, snapshot.comments
-    sentiment = comment_sentiment(events, comments) if comments is not None and "sentiment" in comments.columns else None
-    result: Floats = np.where(events.behaviour >= 0, rules.signals(events, sentiment), 0.0)
+    events = snapshot.events
+    result: Floats = np.where(events.behaviour >= 0, rules.signals(events, snapshot.sentiment()), 0.0)
     return result

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from etl.sequences import BehaviourSequences
+from ranking.ranges import packed, times_covered
 
 NO_HISTORY: Final = -1
 Ints = npt.NDArray[np.int64]
@@ -98,8 +99,9 @@ class SessionHistories:
             place_of[order] = np.arange(len(order))
             slots, keys = place_of[slots], keys[~known]
         end, place = keys // self.n_sessions, keys % self.n_sessions
-        owner, rows, unit = packed_acts(self._start(end), end)
-        columns = (self.sequences.item[rows].astype(np.int64), owner, unit, place, slots, divided.length, divided.history)
+        start = self._start(end)
+        owner, rows = packed(start, end)
+        columns = (self.sequences.item[rows].astype(np.int64), owner, rows - start[owner], place, slots, divided.length, divided.history)
         return SessionBatch(*(torch.from_numpy(column) for column in columns))
 
     def counts(self, ends: Ints, n_songs: int) -> npt.NDArray[np.float64]:
@@ -108,11 +110,8 @@ class SessionHistories:
         sessions = self._walk(distinct)
         of_history, column = np.nonzero(sessions != NO_HISTORY)
         end = sessions[of_history, column]
-        start = self._start(end)
-        size = len(self.sequences) + 1
-        weight = times[of_history].astype(np.float64)
-        covers = np.bincount(start, weights=weight, minlength=size) - np.bincount(end, weights=weight, minlength=size)
-        return np.asarray(np.bincount(self.sequences.item, weights=np.cumsum(covers)[:-1], minlength=n_songs), dtype=np.float64)
+        covered = times_covered(self._start(end), end, len(self.sequences), times[of_history].astype(np.float64))
+        return np.asarray(np.bincount(self.sequences.item, weights=covered, minlength=n_songs), dtype=np.float64)
 
     def _walk(self, ends: Ints) -> Ints:
         """`[m, s]` end of each session of histories that end at `ends` `[m]`, the latest first; -1 where there are no more."""
@@ -144,11 +143,3 @@ class SessionHistories:
         opens = np.zeros(len(self.sequences) + 1, dtype=bool)
         opens[self.sequences.offsets] = True
         return opens[:-1]
-
-
-def packed_acts(start: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
-    """Rows `start:end` one after the other: which range each is of, ascending, the row, and its place in the range. `[p]` each."""
-    n_of = end - start
-    owner = np.repeat(np.arange(len(n_of)), n_of)
-    unit = np.arange(len(owner)) - np.repeat(np.cumsum(n_of) - n_of, n_of)
-    return owner, unit + np.repeat(start, n_of), unit

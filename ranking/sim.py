@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ranking.deep_ranker import DeepRanker
-from ranking.din_inputs import DinInputs, HistoryColumns, packed
+from ranking.din_inputs import DinInputs, HistoryColumns
 from ranking.din_network import DinBatch, DinNetwork, DinSettings
 from ranking.facets import FacetVocabulary
 from ranking.features import Features
 from ranking.long_history import HistorySearch
+from ranking.ranges import packed
 from ranking.ranker import Examples
 from ranking.song_inputs import NO_FACETS, Rows, distinct
 from ranking.song_network import Bag, DeepSettings

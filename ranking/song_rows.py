@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graph.projection import Projection
+from ranking.ranges import packed
 
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", np.float64, np.int64)
@@ -31,10 +32,8 @@ class FacetRows:
 
     def expand(self, item: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.intp], Ints]:
         """For every facet of every song `[n]`: the row of the song, ascending, and the node of the facet."""
-        n_of_row = self.offsets[item + 1] - self.offsets[item]
-        owner = np.repeat(np.arange(len(item)), n_of_row)
-        place = np.arange(len(owner)) - np.repeat(np.cumsum(n_of_row) - n_of_row, n_of_row)
-        return owner, self.targets[self.offsets[item][owner] + place].astype(np.int64)
+        owner, rows = packed(self.offsets[item], self.offsets[item + 1])
+        return owner, self.targets[rows].astype(np.int64)
 
     def key(self, user: npt.NDArray[np.integer], node: npt.NDArray[np.integer]) -> Ints:
         """One number `[n]` for each pair of user and node."""

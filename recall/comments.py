@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.behaviours import Behaviour
-from etl.domains import comment_sentiment
 from etl.events import Events
 from etl.sentiment import signs
 from etl.sentiment_rules import SentimentRules
@@ -37,17 +36,10 @@ class Feelings(NamedTuple):
             return cls(nothing, nothing)
         if use == "all_positive":
             return cls(comment, nothing)
-        sign = _signs(snapshot)
+        # 1 for a comment in favour of its song, -1 for one against it, 0 for every other event.
+        sign = signs(np.nan_to_num(snapshot.sentiment()), RULES)
         refused = _last_word(events, sign) < 0
         return cls((sign > 0) & ~refused, refused)
-
-
-def _signs(snapshot: Snapshot) -> npt.NDArray[np.int8]:
-    """`[n_events]` 1 for a comment in favour of its song, -1 for one against it, 0 for every other event."""
-    if snapshot.comments is None or "sentiment" not in snapshot.comments.columns:
-        return np.zeros(len(snapshot.events), np.int8)
-    # Only a comment that is among the events counts: what was said after the snapshot's moment is not.
-    return signs(np.nan_to_num(comment_sentiment(snapshot.events, snapshot.comments)), RULES)
 
 
 def _last_word(events: Events, sign: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

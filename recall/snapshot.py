@@ -11,6 +11,7 @@ import polars as pl
 
 from etl.behaviours import PLAYED, POSITIVE
 from etl.catalogue import Catalogue
+from etl.domains import comment_sentiment
 from etl.events import Events
 from graph.projection import Projection
 
@@ -37,6 +38,15 @@ class Snapshot:
     """Names of the scenes that the codes of `events.scene` stand for."""
     comments: pl.DataFrame | None = None
     """`user, item` (ids), `ts`, `sentiment` in [-1, 1] of judged comments, where the source has them: `Lake.comments`."""
+
+    def sentiment(self) -> npt.NDArray[np.float32]:
+        """`[n_events]` sentiment of comments, NaN for other events and for what nobody has judged.
+
+        Only comments that are among the events count: what was said after the snapshot's moment is not.
+        """
+        if self.comments is None or "sentiment" not in self.comments.columns:
+            return np.full(len(self.events), np.nan, dtype=np.float32)
+        return comment_sentiment(self.events, self.comments)
 
     @cached_property
     def positives(self) -> Events:

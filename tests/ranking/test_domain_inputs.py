@@ -7,7 +7,7 @@ from ranking_house import N_ARTISTS, N_SONGS
 
 from etl.behaviours import Behaviour
 from etl.session_rules import NAMED_RULES
-from ranking.domain_events import DomainEvents, OwnClock
+from ranking.domain_events import DomainEvents
 from ranking.domain_inputs import DomainInputs, TaskExamples
 from ranking.domain_masses import DecayedMass, MassFacets
 from ranking.domain_settings import DomainSettings
@@ -37,7 +37,7 @@ def test_masses_are_decayed_counts_of_what_came_before(house: Snapshot, ordinal:
     events, examples = house.events, exposure_examples(house, 0, len(house.events))
     inputs, domains = inputs_of(house), DomainEvents(house)
     found = inputs.columns(examples).mass.reshape(len(examples), len(SETTINGS.domains), 2, 4)
-    clock = OwnClock(domains)
+    clock = domains.clock
     half_lives = np.array([3.0, 30.0] if ordinal else [86_400.0, 9 * 86_400.0])
     for row in range(0, len(examples), 61):
         now = clock.of(examples.user[[row]], examples.position[[row]], examples.ts[[row]])[0]
