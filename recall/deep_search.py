@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recall.block_scan import Vectors
-from recall.index_parts import Found
+from recall.index_parts import Exclude, Found
 
 FEW = 16
 """Queries of a request at most: those of one listener, or of some."""
 DEEPER = 2
 """Times as many items as were asked for."""
-
-Exclude = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,17 @@ class HeldOut:
         with_known = self._recall(search(None), self.relevant)
         if not len(new):
             return with_known
-        return (with_known + self._recall(search((self.known // self.n_songs, self.known % self.n_songs)), new)) / 2
+        return (with_known + self._recall(search(self.known_pairs), new)) / 2
 
     @property
     def new(self) -> Ints:
         """Of `relevant` the pairs that are not `known`."""
         return self.relevant[~np.isin(self.relevant, self.known)]
+
+    @property
+    def known_pairs(self) -> tuple[Ints, Ints]:
+        """Places of users and songs of `known`, as a search leaves them out."""
+        return self.known // self.n_songs, self.known % self.n_songs
 
     def hit_rate(self, row: Ints, item: Ints, relevant: Ints, k: int = VALIDATION_K) -> npt.NDArray[np.float64]:
         """Hits over min(k, relevant) of each user `[n_users]`, NaN where none is relevant; lists of at most `k` are pairs (place, song)."""

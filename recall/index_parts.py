@@ -26,6 +26,10 @@ class Search(Protocol):
         ...
 
 
+Exclude = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None
+"""Pairs (position of a query, item) that a search leaves out, each an array, in any order."""
+
+
 class Found(NamedTuple):
     """The best items of each query, queries in the order given, best first, ties by item. Arrays of `[n]`."""
 
@@ -53,7 +57,7 @@ class Pairs:
     n_queries: int
 
     @classmethod
-    def of(cls, exclude: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None, ids: IdRows, n_queries: int) -> Self:
+    def of(cls, exclude: Exclude, ids: IdRows, n_queries: int) -> Self:
         """Pairs of `exclude` (query, id) that name an item of the index, each once."""
         if exclude is None:
             return cls(np.empty(0, np.int64), np.empty(0, np.int64), n_queries)

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from recall.vector_index import Found, VectorIndex, Vectors
+from recall.vector_index import Exclude, Found, VectorIndex, Vectors
 
 Ints = npt.NDArray[np.int64]
 
@@ -45,9 +45,7 @@ class InterestVectors:
         return np.repeat(np.arange(len(self)), self.sizes)
 
 
-def search(
-    index: VectorIndex, interests: InterestVectors, k: int, exclude: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None = None
-) -> Found:
+def search(index: VectorIndex, interests: InterestVectors, k: int, exclude: Exclude = None) -> Found:
     """The `k` songs of each user with the largest score, best first, ties by song; `row` is the user's place.
 
     Args:

@@ -69,7 +69,7 @@ class LearnedMerge:
         last = names.index("song_last")
         grade[labels[rows] & np.isnan(matrix[:, last])] = self.settings.new_gain
 
-        def learn(size: TreeSize, chosen: npt.NDArray[np.bool_]) -> lgb.Booster:
+        def learn(size: TreeSize, chosen: npt.NDArray[np.bool_] | slice) -> lgb.Booster:
             _, group = np.unique(user[chosen], return_counts=True)
             data = lgb.Dataset(matrix[chosen], grade[chosen], group=group, feature_name=names, free_raw_data=True)
             return lgb.train(self._parameters(size.leaves), data, num_boost_round=size.trees)
@@ -84,7 +84,7 @@ class LearnedMerge:
             largest = TreeSize(self.settings.leaves, self.settings.trees)
             small = self.settings.small_leaves
             self.size = best_size([TreeSize(small, largest.trees), largest], judged(), learn) if small else largest
-        self._trees = learn(self.size, np.ones(len(rows), dtype=bool))
+        self._hold(learn(self.size, slice(None)))
 
     def _sample(self, user: npt.NDArray[np.int32], labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
         """Ascending rows to learn from: every positive, and drawn negatives of users that have a positive."""
@@ -129,13 +129,8 @@ class LearnedMerge:
         score = self._trees.predict(columns.T) if self._kernel is None else self._kernel.score(columns)
         return np.asarray(score, dtype=np.float32)
 
-    @property
-    def _trees(self) -> lgb.Booster:
-        return self._booster
-
-    @_trees.setter
-    def _trees(self, trees: lgb.Booster) -> None:
-        self._booster = trees
+    def _hold(self, trees: lgb.Booster) -> None:
+        self._trees = trees
         # Trees of more leaves than the kernel's masks hold are left to LightGBM: the same scores, more slowly.
         self._kernel = TreeKernel.of(trees)
 
@@ -153,7 +148,7 @@ class LearnedMerge:
     def load(cls, folder: Path) -> Self:
         """The merge saved in `folder`; it scores as before, and is not fitted again."""
         merge = cls()
-        merge._trees = lgb.Booster(model_file=folder / "merge.txt")
+        merge._hold(lgb.Booster(model_file=folder / "merge.txt"))
         return merge
 
 

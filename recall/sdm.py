@@ -29,10 +29,10 @@ from recall.route_settings import TrainedHead, part_of
 from recall.sdm_batches import Batch, SdmExamples, context_of
 from recall.sdm_network import Mixed, NetworkSettings, SdmNetwork
 from recall.sdm_training import fit_sdm, space_loss
-from recall.serving import Exclude, UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
+from recall.serving import UserTables, Vectors, nearest_song, played_pairs, slices, song_paths
 from recall.sittings import Sides, Sittings
 from recall.snapshot import Snapshot
-from recall.vector_index import Found, VectorIndex
+from recall.vector_index import Exclude, Found, VectorIndex
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from recall.candidates import Paths
 from recall.top_k import rows_at
 
 Vectors = npt.NDArray[np.float32]
-Exclude = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None
 """Pairs (place of a user, song) that are left out of a search."""
 USERS_AT_ONCE: Final = 128
 """Users whose vectors are found together: always the same ones, so that a user's vector does not depend on who else asks."""

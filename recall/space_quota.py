@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from recall.held_out import VALIDATION_K, HeldOut
 from recall.space_union import Offers, Side, taken
+from recall.vector_index import Exclude
 
 EVEN: Final = 0.5
 TRIED: Final = (0.0, 0.125, 0.25, 0.375, EVEN, 0.625, 0.75, 0.875, 1.0)
@@ -38,9 +39,8 @@ def learned_quota(sides: tuple[Side, Side], held: HeldOut, both: npt.NDArray[np.
 
 def _recall_of_each(sides: tuple[Side, Side], held: HeldOut, k: int) -> npt.NDArray[np.float64]:
     """`[n_tried, n_users]` recall of all songs and of new ones, half and half; of all alone where a user met no new one."""
-    known = held.known // held.n_songs, held.known % held.n_songs
     of_all = _recall_in(sides, held, held.relevant, k, None)
-    of_new = _recall_in(sides, held, held.new, k, known)
+    of_new = _recall_in(sides, held, held.new, k, held.known_pairs)
     return np.where(np.isnan(of_new), of_all, (of_all + of_new) / 2)
 
 
@@ -49,7 +49,7 @@ def _recall_in(
     held: HeldOut,
     relevant: npt.NDArray[np.int64],
     k: int,
-    exclude: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None,
+    exclude: Exclude,
 ) -> npt.NDArray[np.float64]:
     offers = Offers.of(sides[0], k, exclude), Offers.of(sides[1], k, exclude)
     n = len(held.users)

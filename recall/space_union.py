@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from recall.serving import Exclude, Vectors
-from recall.vector_index import Found, IndexSettings, VectorIndex
+from recall.serving import Vectors
+from recall.vector_index import Exclude, Found, IndexSettings, VectorIndex
 
 SERVING: Final = IndexSettings()
 """How the space that serves is searched."""

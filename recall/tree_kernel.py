@@ -61,7 +61,8 @@ class TreeKernel:
         leaf = np.zeros((len(trees), widest))
         for row, tree in zip(leaf, trees, strict=True):
             row[: len(tree.leaf)] = tree.leaf
-        feature, knows_nan = (_joined([getattr(tree, name) for tree in trees], np.int32) for name in ("feature", "knows_nan"))
+        feature = _joined([tree.feature for tree in trees], np.int32)
+        knows_nan = _joined([tree.knows_nan for tree in trees], np.bool_)
         return cls(
             np.concatenate([[0], np.cumsum([len(tree.feature) for tree in trees])]).astype(np.int64),
             feature,
@@ -69,7 +70,7 @@ class TreeKernel:
             _joined([tree.nan_left for tree in trees], np.bool_),
             _joined([tree.mask for tree in trees], np.uint32),
             leaf,
-            np.unique(feature[knows_nan == 0]),
+            np.unique(feature[~knows_nan]),
         )
 
     def part(self, start: int, end: int) -> TreeKernel:
@@ -91,7 +92,7 @@ class _Tree:
     feature: npt.NDArray[np.int32]
     threshold: Floats
     nan_left: npt.NDArray[np.bool_]
-    knows_nan: npt.NDArray[np.int32]
+    knows_nan: npt.NDArray[np.bool_]
     mask: npt.NDArray[np.uint32]
     leaf: npt.NDArray[np.float64]
 
@@ -102,7 +103,7 @@ class _Tree:
         values = np.array(told["leaf_value"].split(), dtype=np.float64)
         if len(values) == 1:
             none = np.zeros(0, np.int32)
-            return cls(none, none.astype(np.float32), none.astype(np.bool_), none, none.astype(np.uint32), values)
+            return cls(none, none.astype(np.float32), none.astype(bool), none.astype(bool), none.astype(np.uint32), values)
         kind = np.array(told["decision_type"].split(), dtype=np.int64)
         if (kind & _CATEGORICAL).any():
             raise ValueError("trees that split by category cannot be scored by their thresholds")
@@ -112,7 +113,7 @@ class _Tree:
             np.array(told["split_feature"].split(), dtype=np.int32),
             _rounded_down(np.array(told["threshold"].split(), dtype=np.float64)),
             (kind & _DEFAULT_LEFT) > 0,
-            (kind >> 2 == _MISSING_NAN).astype(np.int32),
+            kind >> 2 == _MISSING_NAN,
             mask,
             values[order],
         )

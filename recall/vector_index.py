@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recall.block_scan import Vectors, inner_products
-from recall.deep_search import DEEPER, FEW, DeepSearch, Exclude
+from recall.deep_search import DEEPER, FEW, DeepSearch
 from recall.exact_index import ExactIndex
 from recall.id_rows import IdRows
-from recall.index_parts import Found, Pairs, Part, Target, find_best
+from recall.index_parts import Exclude, Found, Pairs, Part, Target, find_best
 from recall.inverted_lists import NOTHING, InvertedLists, ListSettings, nearest
 
-__all__ = ["Allowed", "Found", "Ids", "IndexSettings", "VectorIndex", "Vectors"]
+__all__ = ["Allowed", "Exclude", "Found", "Ids", "IndexSettings", "VectorIndex", "Vectors"]
 
 Ids = npt.NDArray[np.int32]
 Allowed = npt.NDArray[np.bool_] | npt.NDArray[np.integer]
@@ -77,7 +77,7 @@ class VectorIndex:
         self,
         queries: Vectors,
         k: int,
-        exclude: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]] | None = None,
+        exclude: Exclude = None,
         allowed: Allowed | None = None,
     ) -> Found:
         """The `k` items of largest inner product with each of `queries` `[n_queries, dim]`.
