@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from etl.to_disk import to_disk
 
 
 def fingerprint_files(folder: Path, parts: Sequence[str]) -> tuple[str, dict[str, int]]:
@@ -48,8 +49,4 @@ def sync(folder: Path) -> None:
 def sync_folder(path: Path) -> None:
     """Have one file or folder on the disk; some file systems refuse folders, and then renames are what they are."""
     with suppress(PermissionError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        to_disk(path)

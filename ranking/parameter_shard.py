@@ -22,6 +22,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from etl.to_disk import to_disk
 from ranking.ftrl_state import TouchedSlots
 from ranking.parameter_log import Record, Update, UpdateLog, records
 
@@ -74,9 +75,9 @@ class Shard:
         TouchedSlots.of(self.table).save(draft)
         (draft / "clocks.json").write_text(json.dumps(sorted(self.clocks.items())), encoding="utf-8")
         for file in draft.iterdir():
-            _to_disk(file)
+            to_disk(file)
         os.replace(draft, self._folder / f"checkpoint-{number:08d}")
-        _to_disk(self._folder)
+        to_disk(self._folder)
         self._log.close()
         self._number = number
         self._log = UpdateLog(self._log_file, sync=self._sync)
@@ -117,15 +118,6 @@ class Shard:
         for path in (*self._folder.glob("checkpoint-*"), *self._folder.glob("log-*")):
             if int(path.name.split("-")[1]) < self._number:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file or a folder's entries are on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -17,6 +17,7 @@ from typing import Final, Self
 import numpy as np
 
 from etl.errors import UserError
+from etl.to_disk import to_disk
 from recall.block_scan import Vectors
 from recall.vector_index import Ids, VectorIndex
 
@@ -112,14 +113,14 @@ def _write_generation(folder: Path, index: VectorIndex) -> Path:
     index.save(aside)
     (aside / JOURNAL).touch()
     for path in (*aside.iterdir(), aside):
-        _sync(path)
+        to_disk(path)
     aside.rename(generation)
-    _sync(folder)
+    to_disk(folder)
     pointer = folder / f".{CURRENT}.partial"
     pointer.write_text(generation.name, encoding="ascii")
-    _sync(pointer)
+    to_disk(pointer)
     pointer.replace(folder / CURRENT)
-    _sync(folder)
+    to_disk(folder)
     _sweep(folder, generation)
     return generation
 
@@ -129,11 +130,3 @@ def _sweep(folder: Path, generation: Path) -> None:
     for path in (*folder.glob("gen-*"), *folder.glob(".partial-gen-*")):
         if path != generation:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,7 @@ recall@K over the pairs of the group. A group without a relevant pair has no row
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import polars as pl
 
 from etl.point_in_time import released
 from kg_recall.evaluation.report import ColdGroup
+from kg_recall.moments import Window
 from recall.snapshot import Snapshot
 
 FEW: Final = 5
@@ -26,18 +27,11 @@ FACTS: Final = ColdGroup("cold_song", "recall_facts_only", "songs of facts alone
 """Out at the moment of the lists, with a fact and without a play in the train part."""
 
 
-class Pairs(NamedTuple):
-    """Relevant pairs, `[n]` each."""
-
-    user: npt.NDArray[np.int32]
-    item: npt.NDArray[np.int32]
-
-
-def cold_groups(pairs: Pairs, before: Snapshot, training_plays: npt.NDArray[np.int64]) -> dict[ColdGroup, npt.NDArray[np.bool_]]:
+def cold_groups(pairs: Window, before: Snapshot, training_plays: npt.NDArray[np.int64]) -> dict[ColdGroup, npt.NDArray[np.bool_]]:
     """Mask `[n]` of each group that has a pair; of users no two groups share one.
 
     Args:
-        pairs: what was relevant.
+        pairs: what was relevant, `[n]`.
         before: what was known when the lists were made.
         training_plays: `[n_songs]` plays of each song in the train part.
     """

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kg_recall.cascade import RankedLists
-from kg_recall.evaluation.cold import Pairs, cold_groups
+from kg_recall.evaluation.cold import cold_groups
 from kg_recall.evaluation.metrics import Judged, PerUser
 from kg_recall.evaluation.report import ColdGroup, GraphState, Report, SliceName, Stage
 from kg_recall.listening import is_played
@@ -60,7 +60,7 @@ class Truth:
             "cold_song": training_plays[window.item] == 0,
             "tail": training_plays[window.item] < TAIL_PLAYS,
         }
-        return cls(window.user, window.item, slices, cold_groups(Pairs(window.user, window.item), before, training_plays))
+        return cls(window.user, window.item, slices, cold_groups(window, before, training_plays))
 
     def n_users(self, part: SliceName) -> int:
         """Users with a relevant song in the slice."""

@@ -13,7 +13,7 @@ from small_house import house
 
 from etl.behaviours import Behaviour
 from kg_recall.cascade import RankedLists
-from kg_recall.evaluation.cold import FACTS, NOTHING, ONE, PROFILE, SOME, Pairs, cold_groups, has_profile, source_events
+from kg_recall.evaluation.cold import FACTS, NOTHING, ONE, PROFILE, SOME, cold_groups, has_profile, source_events
 from kg_recall.evaluation.graph_weights import graph_weights
 from kg_recall.evaluation.report import Report
 from kg_recall.evaluation.tally import Tally, Truth
@@ -123,7 +123,7 @@ def test_the_page_has_a_column_for_every_group_with_a_listener_and_none_without(
 def test_without_a_pair_a_group_is_not_there() -> None:
     snapshot = world()
     nobody = np.zeros(0, np.int32)
-    assert cold_groups(Pairs(nobody, nobody), snapshot, np.zeros(6, np.int64)) == {}
+    assert cold_groups(Window(nobody, nobody), snapshot, np.zeros(6, np.int64)) == {}
 
 
 def test_the_page_prints_what_the_graph_route_weighs_and_how_to_overrule_it(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from etl.behaviours import Behaviour
 from etl.catalogue import Catalogue
 from etl.events import Events
 from graph.projection import Projection
+from ranking.examples import exposure_examples
+from ranking.ranker import Examples
 from recall.snapshot import Snapshot
 
 N_SONGS, N_ARTISTS, N_STYLES = 40, 8, 3
@@ -62,3 +64,9 @@ def service(n_users: int = 30, n_exposures: int = 1_500, seed: int = 0) -> Snaps
     source = np.cumsum(step < 2) - 1
     events = events_of(user[row], item[row], behaviour, moment[row], source)
     return Snapshot(known, events, projection, now=int(moment[-1]) + 3_600, seed=seed)
+
+
+def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
+    """Examples to learn from and to stop on: the exposures of the first four fifths of the log, and of the last one."""
+    cut = int(len(snapshot.events) * 0.8)
+    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))

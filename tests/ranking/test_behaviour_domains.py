@@ -7,7 +7,7 @@ import torch
 from domain_house import replayed, rich_service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ranking_house import N_ARTISTS, N_SONGS, service
+from ranking_house import N_ARTISTS, N_SONGS, parts, service
 
 from embeddings.song_encoder import SongEncoder
 from etl.behaviours import Behaviour
@@ -18,17 +18,11 @@ from ranking.domain_settings import DomainSettings
 from ranking.domains import Domains
 from ranking.examples import candidate_examples, examples_at_now, exposure_examples
 from ranking.outcomes import outcomes
-from ranking.ranker import Examples
 from ranking.utility import TASKS, Utility
 from recall.snapshot import Snapshot
 
 SMALL = DomainSettings(width=8, hidden=(16, 8), sessions=3, acts=4, heads=2, batch_size=128, learning_rate=5e-3, max_epochs=3)
 SONGS = np.arange(N_SONGS, dtype=np.int32)
-
-
-def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
-    cut = int(len(snapshot.events) * 0.8)
-    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
 
 
 def scores(ranker: Domains, house: Snapshot, user: int, songs: np.ndarray) -> np.ndarray:

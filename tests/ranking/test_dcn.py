@@ -6,24 +6,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ranking_house import N_SONGS, service
+from ranking_house import N_SONGS, parts, service
 
 from etl.errors import UserError
 from ranking.auc import gauc
 from ranking.dcn import Dcn
 from ranking.dcn_network import CrossLayer, DcnNetwork, DcnSettings, MixedCrossLayer
-from ranking.examples import exposure_examples
-from ranking.ranker import Examples
 from ranking.song_inputs import PairBatch
 from ranking.song_network import Bag
 from recall.snapshot import Snapshot
 
 SMALL = DcnSettings(width=6, hidden=(16, 8), n_cross=2, batch_size=128, learning_rate=5e-3, max_epochs=3)
-
-
-def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
-    cut = int(len(snapshot.events) * 0.8)
-    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
 
 
 @pytest.fixture(scope="module")

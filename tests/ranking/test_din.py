@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ranking_house import N_ARTISTS, N_SONGS, service
+from ranking_house import N_ARTISTS, N_SONGS, parts, service
 
 from embeddings.song_encoder import SongEncoder
 from etl.errors import UserError
@@ -15,20 +15,9 @@ from ranking.din_network import DinSettings
 from ranking.examples import examples_at_now, exposure_examples
 from ranking.facets import FacetVocabulary
 from ranking.features import FeatureSchema
-from ranking.ranker import Examples
 from recall.snapshot import Snapshot
 
 SMALL = DinSettings(width=8, attention=(16, 8), hidden=(16, 8), history=10, batch_size=128, learning_rate=5e-3, max_epochs=3)
-
-
-def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
-    cut = int(len(snapshot.events) * 0.8)
-    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
-
-
-@pytest.fixture(scope="module")
-def house() -> Snapshot:
-    return service(n_users=40, n_exposures=3_000)
 
 
 @pytest.fixture(scope="module")

@@ -6,28 +6,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ranking_house import N_SONGS, service
+from ranking_house import N_SONGS, parts
 
 from embeddings.song_encoder import SongEncoder
 from ranking.auc import gauc
-from ranking.examples import examples_at_now, exposure_examples
+from ranking.examples import examples_at_now
 from ranking.fm import Fm, FmNetwork, FmSettings
-from ranking.ranker import Examples
 from ranking.song_inputs import PairBatch
 from ranking.song_network import Bag
 from recall.snapshot import Snapshot
 
 SMALL = FmSettings(width=6, batch_size=128, learning_rate=1e-2, max_epochs=4)
-
-
-def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
-    cut = int(len(snapshot.events) * 0.8)
-    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
-
-
-@pytest.fixture(scope="module")
-def house() -> Snapshot:
-    return service(n_users=40, n_exposures=3_000)
 
 
 @pytest.fixture(scope="module")

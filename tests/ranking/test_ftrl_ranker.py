@@ -4,29 +4,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from ranking_house import N_ARTISTS, N_SONGS, N_STYLES, service
+from ranking_house import N_ARTISTS, N_SONGS, N_STYLES, parts
 
 from etl.errors import UserError
 from ranking.auc import gauc, log_loss
 from ranking.crossed_columns import ABSENT, FACET_COLUMNS, STEPS, CrossedColumns, crossed_terms
-from ranking.examples import examples_at_now, exposure_examples
+from ranking.examples import examples_at_now
 from ranking.features import FeatureSchema
 from ranking.ftrl_ranker import FtrlRanker, FtrlRankerSettings
 from ranking.key_hashes import key_hashes
-from ranking.ranker import Examples, Ranker
+from ranking.ranker import Ranker
 from recall.snapshot import Snapshot
 
 SMALL = FtrlRankerSettings(bits=16, alpha=(0.1,), l1=(0.1,), max_passes=3)
-
-
-def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
-    cut = int(len(snapshot.events) * 0.8)
-    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
-
-
-@pytest.fixture(scope="module")
-def house() -> Snapshot:
-    return service(n_users=40, n_exposures=3_000)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ranking_house import N_SONGS, service
+from ranking_house import N_SONGS, parts, service
 from scipy.optimize import approx_fprime
 from scipy.special import expit
 
 from etl.errors import UserError
 from ranking.auc import gauc, log_loss
-from ranking.examples import examples_at_now, exposure_examples
+from ranking.examples import examples_at_now
 from ranking.facets import song_facets
 from ranking.logistic import Logistic, LogisticSettings
 from ranking.places import with_places
@@ -27,11 +27,6 @@ def fitted(house: Snapshot) -> Logistic:
     ranker = Logistic(LogisticSettings(l2=(5.0,), max_iterations=2_000))
     ranker.fit(house, *parts(house))
     return ranker
-
-
-def parts(snapshot: Snapshot) -> tuple[Examples, Examples]:
-    cut = int(len(snapshot.events) * 0.8)
-    return exposure_examples(snapshot, 0, cut), exposure_examples(snapshot, cut, len(snapshot.events))
 
 
 def dense(ranker: Logistic, house: Snapshot, examples: Examples) -> np.ndarray:
