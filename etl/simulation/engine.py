@@ -17,6 +17,7 @@ from etl.simulation.history import LENGTH, decay_of_age, new_ring
 from etl.simulation.links import build_links
 from etl.simulation.listeners import Listeners, Tastes, build_listeners, build_tastes
 from etl.simulation.outcomes import refusal_codes
+from etl.simulation.playlist_acts import PlaylistActs, playlist_acts
 from etl.simulation.refusals import new_refusals
 from etl.simulation.robots import Robots
 from etl.simulation.rows import BEHAVIOURS, KINDS, PLAY, Rows, rows_of
@@ -37,6 +38,8 @@ class Day:
     """Milliseconds heard; -1 where the event is no play."""
     picks: Picks
     """A row for each step (`rows.step`)."""
+    playlists: PlaylistActs
+    """Further events, on playlists, which have no number of their own."""
 
 
 class Engine:
@@ -66,7 +69,7 @@ class Engine:
             plays = np.flatnonzero((rows.behaviour == PLAY) & (rows.step >= 0))
             step_event[rows.step[plays]] = first + plays
             picks = choose_songs(live, plan.sessions, _steps(plan, step_event), START_DAY + day, self._seed)
-            yield self._day(first, rows, picks)
+            yield self._day(first, rows, picks, playlist_acts(plan, rows, picks))
             first += len(rows.ts)
             minds.preference[:] += self._of_minds.normal(0, self.settings.world.walk, minds.preference.shape)
 
@@ -88,7 +91,7 @@ class Engine:
         loops += [robots.nights(day, schedule.busy), robots.shops(day), robots.farming(day)]
         return plan, rows_of(plan, loops)
 
-    def _day(self, first: int, rows: Rows, picks: Picks) -> Day:
+    def _day(self, first: int, rows: Rows, picks: Picks, playlists: PlaylistActs) -> Day:
         of_step = picks[rows.step, ITEM] if len(picks) else np.full(len(rows.ts), -1)
         item = np.where(rows.step >= 0, of_step, rows.item).astype(np.int64)
         songs = np.where(rows.kind == KINDS.index("song"), item, 0)
@@ -96,7 +99,7 @@ class Engine:
         item[blocked] = self.world.song_artist[item[blocked]]
         heard = (rows.share.astype(np.float64) * self.world.song_ms[songs]).astype(np.int64)
         ms = np.where(rows.ms < 0, heard, np.where(rows.robot == 1, np.minimum(rows.ms, heard), rows.ms))
-        return Day(first, rows, item, np.where(rows.behaviour == PLAY, ms, -1), picks)
+        return Day(first, rows, item, np.where(rows.behaviour == PLAY, ms, -1), picks, playlists)
 
 
 def _steps(plan: DayPlan, event: Ints) -> Steps:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 
@@ -12,6 +14,9 @@ from etl.simulation.keys import ids, labels, numbered
 from etl.simulation.rows import BEHAVIOURS, COMMENT, KINDS, SCENES
 from etl.simulation.settings import START_TS
 
+AFTER: Final = "p"
+"""Ends the id of an event on a playlist, which is else that of the play that it stands after."""
+
 
 class EventTables:
     """Turns days into tables; every id is made once."""
@@ -20,13 +25,14 @@ class EventTables:
         counts = (engine.world.n_songs, len(engine.facts.mv_song), len(engine.facts.mlog_song), engine.world.n_artists)
         self._items = pl.concat([ids(kind, np.arange(n)) for kind, n in zip(KINDS, counts, strict=True)])
         self._first_item = np.cumsum([0, *counts])
+        self._playlists = ids("playlist", np.arange(engine.facts.n_playlists))
         self._users = ids("user", np.arange(engine.listeners.n_users))
         self._words = engine.of_words
 
     def events(self, day: Day) -> pl.DataFrame:
         """`events`, in order of time; `position` is where an exposure stood in its list, from 1."""
-        rows = day.rows
-        return pl.DataFrame(
+        rows, acts = day.rows, day.playlists
+        table = pl.DataFrame(
             {
                 "event_id": numbered("event", day.first_event, len(rows.ts)),
                 "user_id": self._users.gather(rows.user),
@@ -40,6 +46,15 @@ class EventTables:
                 "position": _known(rows.position.astype(np.int64)),
             }
         )
+        opened = table[acts.row].with_columns(
+            event_id=pl.col("event_id") + AFTER,
+            item_id=self._playlists.gather(acts.playlist),
+            behaviour=labels(BEHAVIOURS, acts.behaviour),
+            item_kind=pl.lit("playlist"),
+            play_ms=pl.lit(None, dtype=table.schema["play_ms"]),
+        )
+        place = np.argsort(np.concatenate([np.arange(len(table)), acts.row]), kind="stable")
+        return pl.concat([table, opened])[place]
 
     def comments(self, day: Day) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The text of each comment event (same user, song and time), and its truth: `event_id, mood, is_ironic`."""
