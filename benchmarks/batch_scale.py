@@ -57,7 +57,7 @@ epochs = 3
 max_epochs = 2
 threads = 1
 
-[rank]
+[rank.din]
 max_epochs = 1
 
 [cascade]

@@ -178,7 +178,7 @@ def main() -> None:
     """Measure what is missing and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=[*PRESETS, REAL])
-    parser.add_argument("--rankers", nargs="+", default=["logistic", "online", *list(RANKERS)[1:]])
+    parser.add_argument("--rankers", nargs="+", default=["logistic", "online", *(name for name in list(RANKERS)[1:] if name != "sim")])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--songs", type=int, default=3_000)
     parser.add_argument("--users", type=int, default=1_000)

@@ -56,7 +56,7 @@ def config_of(folder: Path, size: SimulationSettings) -> Path:
     if fresh:
         routes = [f"{name} = true" for name in RoutesSettings.model_fields]
         short = [f"[recall.{name}]\nmax_epochs = 1\nthreads = 1" for name in TRAINED]
-        own = ["[rank]\nmax_epochs = 1", "[embed]\nepochs = 1", "[cascade]\nlearn_users = 1000"]
+        own = ["[rank.din]\nmax_epochs = 1", "[embed]\nepochs = 1", "[cascade]\nlearn_users = 1000"]
         text = config.read_text(encoding="utf-8").replace("[evaluate]\n", "[evaluate]\nrefit = false\n")
         config.write_text("\n".join([text, "[routes]", *routes, *short, *own, ""]), encoding="utf-8")
     return config

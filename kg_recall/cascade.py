@@ -73,8 +73,8 @@ class Cascade:
     ranker: Ranker | None = None
     blend: float = 0.0
     """Weight of the ranker's standardised logit beside the standardised merge score (found on validation)."""
-    baseline: Ranker | None = None
-    """A simpler ranker that stands beside `ranker` in the report and orders nothing."""
+    compared: tuple[Ranker, ...] = ()
+    """Rankers that stand beside `ranker` in the report and order nothing."""
     unavailable: dict[str, str] = field(default_factory=dict)
     """Routes that the data do not allow, each with the reason."""
     _showable: Showable | None = field(default=None, init=False, repr=False)
@@ -84,9 +84,8 @@ class Cascade:
         self.snapshot = snapshot
         for route in self.routes.values():
             route.observe(snapshot)
-        for ranker in (self.ranker, self.baseline):
-            if ranker is not None:
-                ranker.observe(snapshot)
+        for ranker in filter(None, (self.ranker, *self.compared)):
+            ranker.observe(snapshot)
 
     def chunks(self, users: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
         """`users` in their order, at most `users_per_chunk` at a time."""

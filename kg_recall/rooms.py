@@ -25,14 +25,26 @@ ROOMS: Final[dict[str, str]] = {
     "recall.sdm": "recall.sdm:SdmSettings",
     "recall.two_spaces": "recall.two_spaces:TwoSpacesSettings",
     "recall.merge": "recall.merge:MergeSettings",
-    "rank": "ranking.din_network:DinSettings",
+    "rank.logistic": "ranking.logistic:LogisticSettings",
+    "rank.ftrl": "ranking.ftrl_ranker:FtrlRankerSettings",
+    "rank.fm": "ranking.fm:FmSettings",
+    "rank.dcn": "ranking.dcn_network:DcnSettings",
+    "rank.din": "ranking.din_network:DinSettings",
+    "rank.dien": "ranking.dien_network:DienSettings",
+    "rank.dsin": "ranking.dsin_network:DsinSettings",
+    "rank.domains": "ranking.domain_settings:DomainSettings",
+    "rank.sim": "ranking.sim:SimSettings",
     "cascade": "kg_recall.cascade:CascadeSettings",
 }
 """Section of `kg-recall.toml` to `module:dataclass` of its settings. Named as text, so that only a section that is used is imported."""
 
+NAMED_FREELY: Final[dict[str, str]] = {"rank.utility": "ranking.utility:Utility"}
+"""The same of sections whose tables have names of the user's own: `[rank.utility.SCENE]`."""
+
 
 def room_class(section: str) -> type[Any]:
     """The settings dataclass of a room's section."""
-    module, _, name = ROOMS[section].partition(":")
+    named = ROOMS.get(section) or next(kind for above, kind in NAMED_FREELY.items() if section.startswith(f"{above}."))
+    module, _, name = named.partition(":")
     kind: type[Any] = getattr(importlib.import_module(module), name)
     return kind

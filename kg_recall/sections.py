@@ -116,6 +116,34 @@ class RecallSettings(Section):
     merge: RoomSection = Field(default_factory=dict)
 
 
+RankerName = Literal["logistic", "ftrl", "fm", "dcn", "din", "dien", "dsin", "domains", "sim"]
+
+
+class RankSettings(Section):
+    """`[rank]`: which ranker orders, which others are trained beside it, and one table for the settings of each."""
+
+    model: RankerName = "din"
+    """The ranker that orders."""
+    compared: tuple[RankerName, ...] = ("logistic",)
+    """Rankers that are trained and judged beside it in the report, and order nothing."""
+    logistic: RoomSection = Field(default_factory=dict)
+    ftrl: RoomSection = Field(default_factory=dict)
+    fm: RoomSection = Field(default_factory=dict)
+    dcn: RoomSection = Field(default_factory=dict)
+    din: RoomSection = Field(default_factory=dict)
+    dien: RoomSection = Field(default_factory=dict)
+    dsin: RoomSection = Field(default_factory=dict)
+    domains: RoomSection = Field(default_factory=dict)
+    sim: RoomSection = Field(default_factory=dict)
+    utility: dict[str, RoomSection] = Field(default_factory=dict)
+    """By scene: what each outcome is worth to a ranker that foresees several."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of `compared`, each once, without the one that orders."""
+        return tuple(name for name in dict.fromkeys(self.compared) if name != self.model)
+
+
 class RoutesSettings(Section):
     """`[routes]`: which routes are on."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,11 +14,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from etl.errors import UserError
 from kg_recall.errors import SECRETS
-from kg_recall.rooms import ROOMS, room_class
+from kg_recall.rooms import NAMED_FREELY, ROOMS, room_class
 from kg_recall.sections import (
     EtlSettings,
     EvaluateSettings,
     GraphSettings,
+    RankSettings,
     RecallSettings,
     RecommendSettings,
     RoomSection,
@@ -54,7 +56,7 @@ class Settings(BaseSettings):
     embed: RoomSection = Field(default_factory=dict)
     routes: RoutesSettings = Field(default_factory=RoutesSettings)
     recall: RecallSettings = Field(default_factory=RecallSettings)
-    rank: RoomSection = Field(default_factory=dict)
+    rank: RankSettings = Field(default_factory=RankSettings)
     cascade: RoomSection = Field(default_factory=dict)
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
@@ -108,7 +110,7 @@ class Settings(BaseSettings):
         Raises:
             UserError: an unknown key or a wrong value, with its line and its remedy.
         """
-        for section in filter(self.section, ROOMS):
+        for section in self._rooms_said():
             kind, where = room_class(section), tuple(section.split("."))
             wrong = number_error(self._file, _read(self._file), kind, self.section(section), where)
             if wrong is not None:
@@ -118,7 +120,14 @@ class Settings(BaseSettings):
             except ValidationError as error:
                 raise config_error(self._file, _read(self._file), error, type(self), where) from None
             except (UserError, ValueError) as error:  # a room's own check
-                raise UserError(f"{self._file}: {error}" if "[" in str(error) else f"{self._file}: [{section}] {error}") from None
+                says = str(error) if f"[{section}" in str(error) else f"[{section}] {error}"
+                raise UserError(f"{self._file}: {says}") from None
+
+    def _rooms_said(self) -> Iterator[str]:
+        """Sections of rooms of which the file says something."""
+        yield from filter(self.section, ROOMS)
+        for above in NAMED_FREELY:
+            yield from (f"{above}.{name}" for name in self.section(above))
 
     @property
     def _folder(self) -> Path:
@@ -147,9 +156,12 @@ class Settings(BaseSettings):
         return secret.get_secret_value()
 
     def section(self, section: str) -> Any:
-        """What the file says in `[section]` (dots between levels)."""
+        """What the file says in `[section]` (dots between levels); of a table with a name of the user's own nothing where there is none."""
         value: Any = self
-        for name in section.split("."):
+        names = section.split(".")
+        for depth, name in enumerate(names):
+            if isinstance(value, Mapping):
+                return value.get(".".join(names[depth:]), {})
             value = getattr(value, name)
         return value
 

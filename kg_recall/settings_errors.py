@@ -7,18 +7,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from etl.errors import UserError
 from kg_recall.numbers import field_types, is_section, wrong_number
-from kg_recall.rooms import ROOMS, room_class
+from kg_recall.rooms import NAMED_FREELY, ROOMS, room_class
 
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 TABLE_EXPECTED = ("dict_type", "model_type", "model_attributes_type", "dataclass_type")
 Location = tuple[str, ...]
+MOVED: Final[dict[Location, Location]] = {("rank",): ("rank", "din")}
+"""Sections whose keys stand in another one now."""
 
 
 def config_error(path: Path, text: str, error: ValidationError, model: type[BaseModel], section: Location = ()) -> UserError:
@@ -32,7 +34,8 @@ def config_error(path: Path, text: str, error: ValidationError, model: type[Base
         section: of a room's settings, where they stand in the file; `error` then says `value` for them.
     """
     detail = min(error.errors(), key=lambda found: found["type"] not in UNKNOWN)
-    where = (*section, *(str(part) for part in detail["loc"][1 if section else 0 :]))
+    # Places in a list are numbers: the key is what the file has a line of.
+    where = (*section, *(part for part in detail["loc"][1 if section else 0 :] if isinstance(part, str)))
     line = line_of(text, where)
     place = f"{path}, line {line}" if line else str(path)
     if detail["type"] in UNKNOWN:
@@ -88,13 +91,23 @@ def known_keys(model: type[Any], section: Location, above: Location = ()) -> Ite
         if ".".join(where) in ROOMS:
             # Importing a room may take seconds, so only the one that the mistake stands in.
             if where == section:
-                yield from ((*where, field.name) for field in fields(room_class(".".join(where))))
+                yield from _room_keys(section)
+        elif ".".join(where) in NAMED_FREELY:
+            if where == section[:-1]:
+                yield from _room_keys(section)
         elif is_section(kind):
             yield from known_keys(kind, section, where)
 
 
+def _room_keys(section: Location) -> Iterator[Location]:
+    return ((*section, field.name) for field in fields(room_class(".".join(section))))
+
+
 def _remedy(where: Location, known: list[Location]) -> str:
     """The nearest right key: of the same section, else the same name elsewhere, else one that looks like it."""
+    moved = MOVED.get(where[:-1])
+    if moved and (*moved, where[-1]) in _room_keys(moved):
+        return f": it has moved, write it as {named((*moved, where[-1]))}"
     siblings = {key[-1]: key for key in known if key[:-1] == where[:-1]}
     elsewhere = {key[-1]: key for key in known}
     nearest = difflib.get_close_matches(where[-1], siblings, 1, 0.6)
@@ -114,5 +127,6 @@ def _wrong(detail: ErrorDetails, where: Location) -> str:
     if detail["type"] in TABLE_EXPECTED:
         return f" must be a table: write [{'.'.join(where)}] and its keys below"
     allowed = detail.get("ctx", {}).get("expected")
-    message = f"must be {allowed}" if allowed else detail["msg"].replace("Input should be", "must be", 1)
+    wanted = detail["msg"].replace("Input should be", "must be", 1).replace("a valid tuple", "a list", 1)
+    message = f"must be {allowed}" if allowed else wanted
     return f" {message}" if where[-1] == "url" else f" = {detail['input']!r}: {message}"

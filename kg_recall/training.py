@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from embeddings.knowledge import KnowledgeEmbeddings, KnowledgeSettings, train_knowledge
-from embeddings.song_encoder import SongEncoder
 from etl.behaviours import Behaviour
 from etl.errors import UserError
 from kg_recall.cascade import Cascade, CascadeSettings, RankedLists
@@ -19,14 +18,11 @@ from kg_recall.evaluation.leaks import gate
 from kg_recall.evaluation.leaks.finding import check_leaks
 from kg_recall.evaluation.split import TEST, TRAIN, VALID
 from kg_recall.moments import Moments, Window, some_of
+from kg_recall.rankers import load_rankers, new_ranker, recall_encoder, save_rankers
 from kg_recall.rooms import room_class
-from ranking.din import Din
-from ranking.din_network import DinSettings
 from ranking.examples import candidate_examples, exposure_examples
-from ranking.logistic import Logistic
 from ranking.ranker import Examples
 from recall.candidate_table import CandidateTable
-from recall.interest import InterestRoute
 from recall.merge import LearnedMerge, MergeSettings
 from recall.registry import ROUTES
 from recall.route import RecallRoute, SettlingRoute, TrainedRoute
@@ -70,11 +66,11 @@ def refit(context: Context, folder: Path) -> None:
     as the window: they then know the latest behaviour, and the candidates they learn from are as unseen as those they will order.
     """
     moments = Moments.of(context)
-    evaluated = load(context, context.workspace.path("models", "evaluated"), moments, VALID)
+    evaluated = stand(context, context.workspace.path("models", "evaluated"), moments.after(VALID), compared=False)
     epochs = {name: route.epochs_found for name, route in evaluated.routes.items() if isinstance(route, TrainedRoute)}
     settled = {name: route.settled for name, route in evaluated.routes.items() if isinstance(route, SettlingRoute)}
     with context.progress.task("refit: merge and ranker"):
-        learn_order(context, moments, evaluated, TEST)
+        learn_order(context, moments, evaluated, TEST, compared=False)
     now = moments.after(TEST)
     with context.progress.task("refit: embeddings"):
         knowledge = train_knowledge(now.projection, _knowledge_settings(context), context.settings.seed)
@@ -94,7 +90,7 @@ def load_serving(context: Context) -> Cascade:
     snapshot = Moments.of(context).after(TEST)
     # The log as the lake has it is as large as the snapshot's events, and nobody asks for it any more.
     context.release()
-    return stand(context, folder, snapshot, baseline=False)
+    return stand(context, folder, snapshot, compared=False)
 
 
 def fit_routes(
@@ -136,10 +132,13 @@ class _Learning:
     """`[n]`"""
 
 
-def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int) -> None:
+def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int, *, compared: bool = True) -> None:
     """Fit merge, rankers and their blend into `cascade` from what listeners did in `part`, which the cascade has not seen.
 
+    Without `compared` only the ranker that orders is fitted.
+
     Raises:
+        UserError: too few events to learn from, or a scene of `[rank.utility]` that is not there.
         LeakError: the cascade has seen it, or something that is learned from comes later than it should.
     """
     learning = _labelled_candidates(cascade, moments.window(part), context.settings.seed)
@@ -148,7 +147,7 @@ def learn_order(context: Context, moments: Moments, cascade: Cascade, part: int)
     seed = context.settings.seed
     trial = LearnedMerge(settings, seed)
     trial.fit(learning.table.take(~learning.held_out), learning.label[~learning.held_out], cascade.snapshot)
-    _fit_rankers(context, moments, cascade, learning, part)
+    _fit_rankers(context, moments, cascade, learning, part, compared=compared)
     cascade.merge = trial
     cascade.blend = _best_blend(cascade, learning)
     cascade.merge = LearnedMerge(settings, seed, trial.size)
@@ -169,16 +168,19 @@ def _labelled_candidates(cascade: Cascade, window: Window, seed: int) -> _Learni
     return _Learning(table, label, held_out)
 
 
-def _fit_rankers(context: Context, moments: Moments, cascade: Cascade, learning: _Learning, part: int) -> None:
-    """DIN, which orders, and the logistic baseline, which only stands beside it in the report."""
-    cascade.ranker = Din(_recall_encoder(cascade.routes), context.settings.room("rank", DinSettings), seed=context.settings.seed)
-    cascade.baseline = Logistic()
+def _fit_rankers(context: Context, moments: Moments, cascade: Cascade, learning: _Learning, part: int, *, compared: bool) -> None:
+    """The ranker that orders, and with `compared` those that stand beside it in the report."""
     snapshot, examples, valid = _examples(context, moments, cascade, learning, part)
     check_leaks(gate.of_examples(moments, snapshot, examples, cascade.snapshot.now, part))
-    for ranker in (cascade.ranker, cascade.baseline):
+    asked, encoder = context.settings.rank, recall_encoder(cascade.routes)
+    fitted = []
+    for name in (asked.model, *(asked.others if compared else ())):
+        ranker = new_ranker(name, context.settings, encoder, snapshot.scenes)
         ranker.fit(snapshot, examples, valid)
         check_leaks(gate.of_ordinal_ranker(ranker, snapshot, valid))
         ranker.observe(cascade.snapshot)
+        fitted.append(ranker)
+    cascade.ranker, cascade.compared = fitted[0], tuple(fitted[1:])
 
 
 def _examples(context: Context, moments: Moments, cascade: Cascade, learning: _Learning, part: int) -> tuple[Snapshot, Examples, Examples]:
@@ -219,14 +221,11 @@ def save(cascade: Cascade, folder: Path) -> None:
         route.save(_new(folder / "routes" / name))
     assert cascade.merge is not None
     cascade.merge.save(_new(folder / "merge"))
-    for ranker in (cascade.ranker, cascade.baseline):
-        if ranker is not None:
-            ranker.save(_new(folder / "rankers" / ranker.name))
-    held = cascade.ranker.encoder if isinstance(cascade.ranker, Din) else None
-    if held is not None and held is not _recall_encoder(cascade.routes):
-        # After a refit recall holds a newer encoder than the ranker learned with; vectors of two trainings do not mix.
-        held.save(_new(folder / "rankers" / "encoder"))
+    assert cascade.ranker is not None
+    rankers = (cascade.ranker, *cascade.compared)
+    save_rankers(rankers, cascade.routes, folder / "rankers")
     head = {"routes": list(cascade.routes), "unavailable": cascade.unavailable, "blend": cascade.blend}
+    head["rankers"] = [ranker.name for ranker in rankers]
     (folder / "cascade.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
 
 
@@ -235,34 +234,28 @@ def load(context: Context, folder: Path, moments: Moments, part: int) -> Cascade
     return stand(context, folder, moments.after(part))
 
 
-def stand(context: Context, folder: Path, snapshot: Snapshot, *, baseline: bool = True) -> Cascade:
+def stand(context: Context, folder: Path, snapshot: Snapshot, *, compared: bool = True) -> Cascade:
     """The cascade saved in `folder`, standing at a snapshot.
 
-    Without `baseline` the ranker that orders nothing, and holds counts of all events, is left out.
+    Without `compared` the rankers that order nothing, each of which holds counts of all events, are left out.
     """
     head = json.loads((folder / "cascade.json").read_text(encoding="utf-8"))
     own = folder / "embeddings"
     knowledge = KnowledgeEmbeddings.load(own if own.is_dir() else context.workspace.path("models", "embeddings"))
     snapshot = replace(snapshot, vectors=knowledge.aligned(snapshot.projection))
     routes = {name: ROUTES[name].load(folder / "routes" / name, snapshot) for name in head["routes"]}
-    held = folder / "rankers" / "encoder"
-    encoder = SongEncoder.load(held, snapshot.projection) if held.is_dir() else _recall_encoder(routes)
+    names = head["rankers"] if compared else head["rankers"][:1]
+    ranker, *others = load_rankers(tuple(names), context.settings, folder / "rankers", snapshot, routes)
     return Cascade(
         snapshot,
         routes,
         context.settings.room("cascade", CascadeSettings),
         merge=LearnedMerge.load(folder / "merge"),
-        ranker=Din.load(folder / "rankers" / Din.name, snapshot, encoder),
-        baseline=Logistic.load(folder / "rankers" / Logistic.name, snapshot) if baseline else None,
+        ranker=ranker,
+        compared=tuple(others),
         blend=head["blend"],
         unavailable=head["unavailable"],
     )
-
-
-def _recall_encoder(routes: dict[str, RecallRoute]) -> SongEncoder | None:
-    """The song encoder that recall has trained and the ranker shares; None where the interest route is off."""
-    interest = routes.get("interest")
-    return interest.encoder if isinstance(interest, InterestRoute) else None
 
 
 def _knowledge_settings(context: Context) -> KnowledgeSettings:

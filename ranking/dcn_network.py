@@ -35,7 +35,7 @@ class DcnSettings(DeepSettings):
     def __post_init__(self) -> None:
         for name, least in (("n_cross", 0), ("rank", 0), ("n_experts", 1)):
             if getattr(self, name) < least:
-                raise UserError(f"[rank] {name} = {getattr(self, name)}: give at least {least}")
+                raise UserError(f"{name} = {getattr(self, name)}: give at least {least}")
 
 
 class CrossLayer(nn.Module):

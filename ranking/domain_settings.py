@@ -43,16 +43,16 @@ class DomainSettings(SessionSettings):
         super().__post_init__()
         unknown = [name for name in self.domains if name not in SIGN]
         if unknown or len(set(self.domains)) < len(self.domains):
-            raise UserError(f"[rank] domains = {list(self.domains)}: give each at most once, out of {', '.join(SIGN)}")
+            raise UserError(f"domains = {list(self.domains)}: give each at most once, out of {', '.join(SIGN)}")
         strangers = [name for name in self.by_term if SIGN.get(name, -1) < 0]
         if strangers:
-            raise UserError(f"[rank] by_term = {list(self.by_term)}: {strangers[0]} is no domain that speaks for songs")
+            raise UserError(f"by_term = {list(self.by_term)}: {strangers[0]} is no domain that speaks for songs")
         if self.encoder not in ("sessions", "attention"):
-            raise UserError(f'[rank] encoder = {self.encoder!r}: give "sessions" or "attention"')
+            raise UserError(f'encoder = {self.encoder!r}: give "sessions" or "attention"')
         if len(self.task_weights) != len(TASKS) or min(self.task_weights) < 0 or not any(self.task_weights):
-            raise UserError(f"[rank] task_weights = {list(self.task_weights)}: give {len(TASKS)} numbers from 0 up, not all 0")
+            raise UserError(f"task_weights = {list(self.task_weights)}: give {len(TASKS)} numbers from 0 up, not all 0")
         if min(*self.half_lives_days, *self.half_lives_events, self.near_days, self.near_events) <= 0:
-            raise UserError("[rank] half_lives_days, half_lives_events, near_days and near_events: give numbers above 0")
+            raise UserError("half_lives_days, half_lives_events, near_days and near_events: give numbers above 0")
 
     @property
     def encoded(self) -> tuple[str, ...]:

@@ -29,11 +29,11 @@ class SessionSettings(DeepSettings):
 
     def __post_init__(self) -> None:
         if self.session_rules not in NAMED_RULES:
-            raise UserError(f"[rank] session_rules = {self.session_rules!r}: give one of {', '.join(NAMED_RULES)}")
+            raise UserError(f"session_rules = {self.session_rules!r}: give one of {', '.join(NAMED_RULES)}")
         if self.width % self.heads or self.width % 2:
-            raise UserError(f"[rank] width = {self.width}: give an even number that heads = {self.heads} divides")
+            raise UserError(f"width = {self.width}: give an even number that heads = {self.heads} divides")
         if min(self.sessions, self.acts) < 1:
-            raise UserError(f"[rank] sessions = {self.sessions}, acts = {self.acts}: give numbers from 1 up")
+            raise UserError(f"sessions = {self.sessions}, acts = {self.acts}: give numbers from 1 up")
 
     @property
     def sizes(self) -> SessionSizes:

@@ -52,7 +52,7 @@ class FtrlRankerSettings:
 
     def __post_init__(self) -> None:
         if self.max_passes < 1 or not self.l1 or not self.alpha:
-            raise UserError(f"[rank] max_passes = {self.max_passes}, alpha = {self.alpha}, l1 = {self.l1}: give at least one of each")
+            raise UserError(f"max_passes = {self.max_passes}, alpha = {self.alpha}, l1 = {self.l1}: give at least one of each")
 
     @property
     def tried(self) -> tuple[FtrlSettings, ...]:

@@ -74,8 +74,10 @@ class Logistic:
 
     name: ClassVar[str] = "logistic"
 
-    def __init__(self, settings: LogisticSettings | None = None) -> None:
+    def __init__(self, settings: LogisticSettings | None = None, seed: int = 0) -> None:
+        """`seed` draws the examples that are learned from without their place."""
         self.settings = settings or LogisticSettings()
+        self.seed = seed
         self.l2_found = 0.0
         self._schema: FeatureSchema
         self._vocabulary: FacetVocabulary
@@ -99,7 +101,7 @@ class Logistic:
         self._schema, self._features = FeatureSchema.fit(snapshot, train)
         self._vocabulary = FacetVocabulary.of(snapshot.projection, np.unique(train.item))
         self._snapshot, self._facets = snapshot, song_facets(snapshot.projection, self._vocabulary)
-        learn, held_out = self._design(with_places(snapshot, train)), self._design(valid)
+        learn, held_out = self._design(with_places(snapshot, train, self.seed)), self._design(valid)
         weights = np.zeros(learn.width)
         losses, found = [], []
         for l2 in sorted(self.settings.l2, reverse=True):  # from the strongest on, each from the last one's weights

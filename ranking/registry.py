@@ -1,4 +1,4 @@
-"""The rankers by name, in the order of the talk's line: each step is to be measured against the one before."""
+"""The rankers by name, in the order of the talk's line, each step to be measured against the one before; SIM, no step of it, at last."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ranking.fm import Fm
 from ranking.ftrl_ranker import FtrlRanker
 from ranking.logistic import Logistic
 from ranking.ranker import Ranker
+from ranking.sim import Sim
 
 RANKERS: Final[dict[str, type[Ranker]]] = {
     "logistic": Logistic,
@@ -23,4 +24,5 @@ RANKERS: Final[dict[str, type[Ranker]]] = {
     "dien": Dien,
     "dsin": Dsin,
     "domains": Domains,
+    "sim": Sim,
 }

@@ -31,9 +31,9 @@ class Utility:
         weights = np.array(astuple(self))
         wrong = [name for name, weight, sign in zip(TASKS, weights, DIRECTION, strict=True) if not np.isfinite(weight) or weight * sign < 0]
         if wrong:
-            raise UserError(f"[rank.utility] {wrong[0]} = {getattr(self, wrong[0])}: give a finite number, from 0 up, for skip from 0 down")
+            raise UserError(f"{wrong[0]} = {getattr(self, wrong[0])}: give a finite number, from 0 up, for skip from 0 down")
         if not weights.any():
-            raise UserError("[rank.utility] all weights are 0, so every song is worth the same: give at least one")
+            raise UserError("all weights are 0, so every song is worth the same: give at least one")
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:

@@ -103,7 +103,8 @@ def _judge(
     tally.add("merged", "learned", users, *_table_lists(table, merged, played))
     tally.add_candidates(users, table, RankedLists.of(table.user, table.item, merged))
     ranked_lists = _table_lists(table, ranked, played)
-    tally.add("ranked", "din", users, *ranked_lists)
+    assert cascade.ranker is not None
+    tally.add("ranked", cascade.ranker.name, users, *ranked_lists)
     final, final_new = (lists.take(~cascade.later_versions(lists)) for lists in ranked_lists)
     tally.add("final", "daily", users, final, final_new)
     for name in cascade.routes if len(cascade.routes) > 1 else ():
@@ -165,7 +166,7 @@ def _judge_exposures(cascade: Cascade, moments: Moments, report: Report) -> None
     examples = exposure_examples(snapshot, moments.first_of(TEST), len(snapshot.events))
     check_leaks(gate.of_judged_examples(snapshot, examples))
     scores = {}
-    for ranker in filter(None, (cascade.ranker, cascade.baseline)):
+    for ranker in (cascade.ranker, *cascade.compared):
         ranker.observe(snapshot)
         scores[ranker.name] = ranker.score_examples(examples)
         check_leaks(gate.of_ranker(ranker, snapshot))
@@ -185,7 +186,7 @@ def _judge_pairs(cascade: Cascade, moments: Moments, window: Window, report: Rep
     user, item, label = kgcn_pairs(cascade, moments, window)
     check_leaks([no_test_song_among_negatives(user, item, label, window)])
     assert cascade.ranker is not None
-    names: list[tuple[Stage, str]] = [("route", name) for name in cascade.routes] + [("merged", "learned"), ("ranked", "din")]
+    names: list[tuple[Stage, str]] = [("route", name) for name in cascade.routes] + [("merged", "learned"), ("ranked", cascade.ranker.name)]
     scores = np.empty((len(user), len(names)), dtype=np.float32)
     for chunk in cascade.chunks(np.unique(user)):
         rows = np.flatnonzero(np.isin(user, chunk))

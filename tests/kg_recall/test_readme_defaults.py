@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kg_recall.rooms import ROOMS, room_class
-from kg_recall.sections import EvaluateSettings, RoutesSettings
+from kg_recall.sections import EvaluateSettings, RankSettings, RoutesSettings
+from ranking.utility import UTILITIES
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SHOWN: dict[str, Any] = tomllib.loads(
@@ -31,6 +32,15 @@ def test_a_rooms_section_shows_every_key_with_its_default(section: str) -> None:
     }
     sections = {name.removeprefix(f"{section}.") for name in ROOMS if name.startswith(f"{section}.")}
     assert {key: value for key, value in shown(section).items() if key not in sections} == plain
+
+
+def test_every_scene_with_a_worth_of_its_own_is_shown() -> None:
+    assert shown("rank.utility") == {scene: dataclasses.asdict(worth) for scene, worth in UTILITIES.items()}
+
+
+def test_the_chosen_rankers_are_shown() -> None:
+    settings = RankSettings()
+    assert (shown("rank.model"), tuple(shown("rank.compared"))) == (settings.model, settings.compared)
 
 
 @pytest.mark.parametrize(("section", "settings"), [("routes", RoutesSettings()), ("evaluate", EvaluateSettings())])

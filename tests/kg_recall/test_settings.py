@@ -77,6 +77,20 @@ def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkey
             URL + "[recommend.rerank]\nmax_per_artist = 2\n",
             "line 4: unknown key [recommend.rerank] max_per_artist: [recommend.rerank] takes no keys",
         ),
+        (URL + '[rank]\nmodel = "dinn"\n', "line 4: [rank] model = 'dinn': must be 'logistic', 'ftrl', 'fm', 'dcn', 'din', "),
+        (URL + '[rank]\ncompared = ["din", "lr"]\n', "line 4: [rank] compared = 'lr': must be 'logistic', 'ftrl', "),
+        (URL + '[rank]\ncompared = "din"\n', "line 4: [rank] compared = 'din': must be a list"),
+        (URL + '[rank]\nmodell = "din"\n', "line 4: unknown key [rank] modell: did you mean [rank] model?"),
+        (URL + "[rank]\nmax_epochs = 3\n", "line 4: unknown key [rank] max_epochs: it has moved, write it as [rank.din] max_epochs"),
+        (URL + "[rank.dcn]\nn_cros = 3\n", "line 4: unknown key [rank.dcn] n_cros: did you mean [rank.dcn] n_cross?"),
+        (URL + "[rank.dcn]\nn_cross = -1\n", "[rank.dcn] n_cross = -1: give at least 0"),
+        (URL + "[rank.dsin]\nwidth = 30\n", "[rank.dsin] width = 30: give an even number that heads = 4 divides"),
+        (URL + '[rank.domains]\ndomains = ["skips"]\n', "[rank.domains] domains = ['skips']: give each at most once"),
+        (URL + "[rank.dien]\nhidden = [200, true]\n", "line 4: [rank.dien] hidden = true: must be a number"),
+        (URL + "[rank.utility.fm]\nskp = -1\n", "line 4: unknown key [rank.utility.fm] skp: did you mean [rank.utility.fm] skip?"),
+        (URL + "[rank.utility.fm]\nskip = 1\n", "[rank.utility.fm] skip = 1.0: give a finite number, from 0 up, for skip from 0 down"),
+        (URL + "[rank.utility.fm]\nclick = true\n", "line 4: [rank.utility.fm] click = true: must be a number"),
+        (URL + "[rank.utility]\nskip = -1\n", "line 4: [rank.utility] skip must be a table"),
         ("embed = 3\n" + URL, "line 1: embed must be a table: write [embed]"),
         ('seed = "many"\n' + URL, "line 1: seed = 'many': must be a valid integer"),
         ("seed = \n" + URL, "is not valid TOML: Invalid value (at line 1, column 8)"),
@@ -170,6 +184,13 @@ def test_fingerprints_follow_what_the_file_says(load: Load) -> None:
     assert plain.plain("evaluate") == named.plain("evaluate")
     assert plain.plain("recall") == named.plain("recall") != changed.plain("recall")
     assert changed.recall_settings("repeat").d == 0.7
+    assert len({str(load(URL + text).plain("rank")) for text in ("", '[rank]\nmodel = "dcn"\n', "[rank.utility.fm]\nskip = -9\n")}) == 3
+
+
+def test_the_ranker_that_orders_is_not_compared_with_itself(load: Load) -> None:
+    assert load(URL).rank.others == ("logistic",)
+    assert load(URL + '[rank]\nmodel = "logistic"\n').rank.others == ()
+    assert load(URL + '[rank]\nmodel = "dsin"\ncompared = ["fm", "dsin", "fm", "din"]\n').rank.others == ("fm", "din")
 
 
 @pytest.mark.parametrize("section", sorted(ROOMS))
@@ -179,7 +200,7 @@ def test_every_room_has_defaults_for_all_its_settings(section: str, load: Load) 
 
 
 def test_reading_a_config_imports_no_room(tmp_path: Path) -> None:
-    (tmp_path / "kg-recall.toml").write_text(URL + "[embed]\nepochs = 3\n[rank]\nepochs = 3\n")
+    (tmp_path / "kg-recall.toml").write_text(URL + "[embed]\nepochs = 3\n[rank.din]\nmax_epochs = 3\n")
     heavy = ("torch", "numba", "lightgbm", "pykeen", "polars")
     code = (
         "import sys; from pathlib import Path; from kg_recall.settings import Settings; s = Settings.load(Path('kg-recall.toml'));"

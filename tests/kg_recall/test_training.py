@@ -30,7 +30,7 @@ max_epochs = 1
 trees = 15
 min_leaf = 10
 threads = 1
-[rank]
+[rank.din]
 max_epochs = 1
 """
 

@@ -17,7 +17,7 @@ epochs = 2
 max_epochs = 1
 [recall.merge]
 trees = 10
-[rank]
+[rank.din]
 max_epochs = 1
 """
 
