@@ -101,9 +101,26 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "graph": "因为你听过{a}，{hops}",
     },
 }
+# The same where the song that they lead to, {b}, leads on to an item that holds it.
+ON_SENTENCES: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "HEARD_WITH": "because people who play {a} often play {b}, {hops}",
+        "HEARD_BY_SIMILAR": "because listeners who share your love of {a} play {b}, {hops}",
+        "SIMILAR_TO": "because you played {a}, which is close to {b}, {hops}",
+        "PROFILE": "because listeners with a profile like yours play {b}, {hops}",
+    },
+    "zh": {
+        "HEARD_WITH": "因为听{a}的人也常听{b}，{hops}",
+        "HEARD_BY_SIMILAR": "因为和你一样喜欢{a}的人也听{b}，{hops}",
+        "SIMILAR_TO": "因为你听过的{a}和{b}相近，{hops}",
+        "PROFILE": "因为与你画像相近的人在听{b}，{hops}",
+    },
+}
+LAST_HOPS: Final[dict[str, dict[str, str]]] = {"en": {"IN_PLAYLIST": "which {b} holds"}, "zh": {"IN_PLAYLIST": "收录于{b}"}}
+"""Hops that read otherwise where {b} is what is recommended."""
 THIS: Final = {
-    "en": {"song": "this song", "mv": "this MV", "mlog": "this Mlog"},
-    "zh": {"song": "这首歌", "mv": "这支MV", "mlog": "这个Mlog"},
+    "en": {"song": "this song", "mv": "this MV", "mlog": "this Mlog", "playlist": "this playlist"},
+    "zh": {"song": "这首歌", "mv": "这支MV", "mlog": "这个Mlog", "playlist": "这份歌单"},
 }
 QUOTES: Final = {"en": ("“", "”"), "zh": ("《", "》")}
 
@@ -114,7 +131,7 @@ def reasons(paths: Paths, names: pl.Series, item_kind: str, language: Language) 
     Args:
         paths: evidence of each item.
         names: `[n_nodes]` text, name of each node id.
-        item_kind: kind of the recommended items: song, mv or mlog.
+        item_kind: kind of the recommended items: song, mv, mlog or playlist.
         language: `en` (every sentence holds the word "because") or `zh`.
     """
     n, width = paths.nodes.shape
@@ -143,17 +160,20 @@ def _sentence(length: int, steps: list[str], item_kind: str, language: Language)
         return pl.lit(texts[""])
     if length == 1:
         return pl.lit(texts["self"])
-    if steps[0] in texts:
-        return _fill(texts[steps[0]], {"a": pl.col("node0")})
     joint = ", " if language == "en" else "，"
-    hops = joint.join(_hop(step, "{item}" if hop == length - 1 else f"{{node{hop}}}", language) for hop, step in enumerate(steps, 1))
     values = {f"node{hop}": pl.col(f"node{hop}") for hop in range(1, length - 1)}
     values |= {"a": pl.col("node0"), "item": pl.lit(THIS[language].get(item_kind, THIS[language]["song"]))}
-    return _fill(texts["graph"].replace("{hops}", hops), values)
+    if steps[0] in texts and length == 2:
+        return _fill(texts[steps[0]], values)
+    first = 2 if steps[0] in ON_SENTENCES[language] else 1
+    template = ON_SENTENCES[language].get(steps[0], texts["graph"])
+    reached = [f"{{node{hop}}}" for hop in range(1, length - 1)] + ["{item}"]
+    hops = joint.join(_hop(step, to, language) for step, to in zip(steps[first - 1 :], reached[first - 1 :], strict=True))
+    return _fill(template.replace("{b}", "{node1}").replace("{hops}", hops), values)
 
 
 def _hop(step: str, reached: str, language: Language) -> str:
-    known = HOPS[language].get(step)
+    known = (LAST_HOPS[language] if reached == "{item}" else {}).get(step) or HOPS[language].get(step)
     if known is not None:
         return known.replace("{b}", reached)
     # A relation that only the source's `triples` name: its own words, in the direction of the hop.
