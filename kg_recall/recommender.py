@@ -10,9 +10,11 @@ import polars as pl
 
 from etl.errors import UserError
 from kg_recall.cascade import Cascade, RankedLists
+from kg_recall.kinds import ItemLists, KindLists, extended
 from kg_recall.listening import is_played, pair_code, popularity_order
 from kg_recall.reasons import Language, path_tokens, reasons, texts
 from recall.candidates import Paths
+from recall.made_of_songs import KINDS
 from recall.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -21,12 +23,9 @@ if TYPE_CHECKING:
 Repeats = Literal["include", "exclude"]
 
 SONG_SCENARIOS: Final = ("daily", "fm")
-KIND_SCENARIOS: Final = {"mv": "MV_OF", "mlog": "USES_SONG"}
-"""Scenarios of other kinds, each with the relation that leads from its items to their songs."""
+KIND_SCENARIOS: Final = tuple(KINDS)
+"""Scenarios of items made of songs."""
 SCENARIOS: Final = (*SONG_SCENARIOS, *KIND_SCENARIOS)
-SPARE: Final = 50
-"""MVs or Mlogs asked of the graph beyond what a list needs."""
-
 BELOW_FILL: Final = 2.0
 """What other versions of a listed work are lowered by: songs that fill a list stand within less than that below its last."""
 
@@ -71,6 +70,7 @@ class Recommender:
         self.scenes = scenes
         self.language = language
         self._words: _Words | None = None
+        self._kinds: dict[str, KindLists] = {}
 
     @classmethod
     def load(cls, context: Context) -> Recommender:
@@ -87,7 +87,7 @@ class Recommender:
     def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: Repeats = "include") -> pl.DataFrame:
         """The best `k` items of each user: the columns of `BATCH_SCHEMA` and `title`, `artist`.
 
-        Exactly `k` rows a user where so many songs remain that the user has not refused (`mv` and `mlog`: as many as the graph reaches).
+        Exactly `k` rows a user where so many songs (or playlists, MVs, Mlogs) remain that the user has not refused.
 
         Raises:
             UserError: unknown scenario.
@@ -95,7 +95,8 @@ class Recommender:
         if scenario not in SCENARIOS:
             raise UserError(f"scenario '{scenario}' is unknown: choose one of {', '.join(SCENARIOS)}")
         if scenario in KIND_SCENARIOS:
-            return self._of_kind(users, k, scenario)
+            parts = [self._of_kind(chunk, k, scenario) for chunk in self.cascade.chunks(users)]
+            return pl.concat(parts) if parts else self._of_kind(users, k, scenario)
         parts = [self._songs(chunk, k, scenario, repeats) for chunk in self.cascade.chunks(users)]
         # Nobody gets a frame of no rows, with the same columns.
         return pl.concat(parts) if parts else self._songs(users, k, scenario, repeats)
@@ -145,32 +146,25 @@ class Recommender:
         return filled.take(filled.rank <= k)
 
     def _of_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> pl.DataFrame:
-        route = self.cascade.routes.get("graph")
-        if route is None:
-            raise UserError(f"scenario '{kind}' needs the graph route: switch it on with graph = true in [routes]")
-        # Some more than asked for, since what a user has refused is taken out afterwards.
-        found = route.recall_kind(users, 2 * k + SPARE, kind)  # type: ignore[attr-defined]
-        lists = RankedLists.of(found.user, found.item, found.score)
-        song = self._song_of(KIND_SCENARIOS[kind])[lists.item]
-        fine = self.cascade.allowed(lists.user, lists.item) & ((song < 0) | self.cascade.allowed(lists.user, song))
-        lists = lists.take(fine)
-        lists = lists.take(lists.rank <= k)
-        rank = np.zeros((len(lists.user), len(self.cascade.routes)), dtype=np.int32)
-        rank[:, list(self.cascade.routes).index("graph")] = lists.rank
-        return self._frame(lists, kind, rank)
+        """Playlists, MVs or Mlogs, each with the way to the song that says most for it, and on to the item."""
+        made = self._kinds.get(kind)
+        if made is None or made.snapshot is not self.cascade.snapshot:
+            made = self._kinds[kind] = KindLists(self.cascade.snapshot, KINDS[kind])
+        found = made.of(self.cascade, users, k, self.scenes.index(kind) if kind in self.scenes else -1)
+        paths = extended(self._ways_to_songs(found), found.lists.item, KINDS[kind].hop)
+        return self._frame(found.lists, kind, found.found, paths)
 
-    def _song_of(self, relation: str) -> npt.NDArray[np.int32]:
-        """`[n_nodes]` the song of each node by a relation to songs; -1 for a node without."""
-        projection = self.cascade.snapshot.projection
-        song = np.full(projection.n_nodes, -1, dtype=np.int32)
-        if relation in projection.relations:
-            facts = projection.facts
-            rows = facts.relation == projection.relations.index(relation)
-            song[facts.head[rows]] = facts.tail[rows]
-        return song
+    def _ways_to_songs(self, found: ItemLists) -> Paths:
+        """From the user's evidence to the song of each listed item, `[n]`; a song that the user liked is its own evidence."""
+        rows = found.to_explain()
+        songs = RankedLists(found.lists.user[rows], found.song[rows], found.lists.score[rows], found.lists.rank[rows])
+        own = np.flatnonzero(found.is_own)
+        itself = Paths.itself(found.song[own], np.ones(len(own), dtype=bool))
+        return join_paths(len(found.song), [(own, itself), (rows, self._explain(songs, found.found[rows]))])
 
-    def _frame(self, lists: RankedLists, kind: str, found: npt.NDArray[np.int32]) -> pl.DataFrame:
-        words, paths = self._words_now(), self._explain(lists, found)
+    def _frame(self, lists: RankedLists, kind: str, found: npt.NDArray[np.int32], paths: Paths | None = None) -> pl.DataFrame:
+        """The columns of lists; without `paths` their items are songs, which the routes explain."""
+        words, paths = self._words_now(), self._explain(lists, found) if paths is None else paths
         user_id = texts(words.user_id, lists.user)
         routes = {name: texts(pl.Series([name]), found[:, column].clip(0, 1) - 1) for column, name in enumerate(self.cascade.routes)}
         columns = {

@@ -12,11 +12,13 @@ from kg_recall.settings import CONFIG_NAME
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The config; its folder is where relative paths start.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-Scenario = Annotated[str, typer.Option("--scenario", metavar="|".join(("daily", "fm", "mlog", "mv")), help="What the list is for.")]
+Scenario = Annotated[
+    str, typer.Option("--scenario", metavar="|".join(("daily", "fm", "playlist", "mlog", "mv")), help="What the list is for.")
+]
 Repeats = Annotated[str | None, typer.Option("--repeats", metavar="include|exclude", help="Whether songs already played may appear.")]
 
 DEFAULT_CONFIG = Path(CONFIG_NAME)
-SCENARIOS = ("daily", "fm", "mlog", "mv")
+SCENARIOS = ("daily", "fm", "playlist", "mlog", "mv")
 REPEATS = ("include", "exclude")
 
 

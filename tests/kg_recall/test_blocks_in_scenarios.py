@@ -1,4 +1,4 @@
-"""What a listener has refused is in no scenario's list and in no batch file: neither the song nor a video or mlog made with it.
+"""What a listener has refused is in no scenario's list and in no batch file: neither the song nor a video, mlog or playlist that holds it.
 
 `tests/recall/test_blocks_everywhere.py` asks the same of every route; here are the lists that leave the house.
 """
@@ -34,13 +34,13 @@ Pairs = set[tuple[int, int]]
 
 @cache
 def world() -> Snapshot:
-    """Every song has a video and an mlog."""
+    """Every song has a video, an mlog and a playlist of its own."""
     old, facts = SNAPSHOT.projection, SNAPSHOT.projection.facts
-    made = {"mv": "MV_OF", "mlog": "USES_SONG"}
+    made = {"mv": "MV_OF", "mlog": "USES_SONG", "playlist": "IN_PLAYLIST"}
     keys = [*old.keys.tolist(), *(f"{kind}:{song}" for kind in made for song in range(N_SONGS))]
     relations = [*(old.relations[code] for code in facts.relation), *np.repeat(list(made.values()), N_SONGS).tolist()]
     head = np.concatenate([facts.head, np.arange(old.n_nodes, len(keys))])
-    projection = type(old).build(keys, keys, N_SONGS, head, relations, np.concatenate([facts.tail, np.tile(np.arange(N_SONGS), 2)]))
+    projection = type(old).build(keys, keys, N_SONGS, head, relations, np.concatenate([facts.tail, np.tile(np.arange(N_SONGS), 3)]))
     entities = pl.DataFrame({"key": keys, "kind": [key.split(":")[0] for key in keys], "name": keys})
     return replace(SNAPSHOT, catalogue=replace(SNAPSHOT.catalogue, entities=entities), projection=projection)
 
@@ -82,7 +82,7 @@ def forbidden(refusals: list[Refusal]) -> Pairs:
 
 
 def pairs(frame: pl.DataFrame) -> Pairs:
-    """User and song; of a video or mlog the song that it is made with, whose number it bears."""
+    """User and song; of a video, mlog or playlist the song that it is made with, whose number it bears."""
     return set(frame.select(pl.col("user_id").cast(int), pl.col("item_id").cast(int)).rows())
 
 

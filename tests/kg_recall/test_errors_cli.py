@@ -134,7 +134,7 @@ def test_the_least_size_of_a_simulation_is_what_its_help_says(
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("recommend u1 --scenario playlist", "unknown scenario 'playlist': --scenario takes daily, fm, mlog or mv"),
+        ("recommend u1 --scenario radio", "unknown scenario 'radio': --scenario takes daily, fm, playlist, mlog or mv"),
         ("batch --out x.parquet --scenario gym", "unknown scenario 'gym'"),
         ("batch --out x.parquet --engine spark", "unknown engine 'spark': --engine takes local or ray"),
         ("recommend u1 --repeats never", "unknown repeats 'never': --repeats takes include or exclude"),
