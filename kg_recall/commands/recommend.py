@@ -9,17 +9,23 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from etl.errors import UserError
 from kg_recall.batch import FIELDS, chosen_users
 from kg_recall.batch_engines import ENGINES, write_batch
 from kg_recall.batch_job import workspace_job
 from kg_recall.commands.options import DEFAULT_CONFIG, SCENARIOS, Config, Quiet, Repeats, Scenario, chosen, chosen_repeats
 from kg_recall.context import Context
+from kg_recall.feedback_file import read_feedback
 from kg_recall.listing import list_lines
 from kg_recall.near_ids import unknown_user
 
 User = Annotated[str, typer.Argument(metavar="USER", help="A user_id of the source.")]
 Length = Annotated[int, typer.Option("-k", min=1, help="How many items a user gets.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show the path behind every item as well.")]
+Acts = Annotated[
+    Path | None,
+    typer.Option("--feedback", metavar="FILE", help="Acts of this fm session, JSON lines or CSV of song_id and behaviour: the next songs."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print an array with the fields of `batch`.")]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="Where the lists go.")]
 Users = Annotated[Path | None, typer.Option("--users", metavar="FILE", help="One user_id a line; default: every user.")]
@@ -32,6 +38,7 @@ def recommend(
     k: Length = 20,
     scenario: Scenario = "daily",
     repeats: Repeats = None,
+    feedback: Acts = None,
     explain: Explain = False,
     as_json: AsJson = False,
     config: Config = DEFAULT_CONFIG,
@@ -39,6 +46,9 @@ def recommend(
 ) -> None:
     """A user's list: rank, title, artist, score, the routes that found it, and why."""
     chosen("scenario", scenario, SCENARIOS)
+    if feedback is not None and scenario != "fm":
+        raise UserError(f"--feedback is for a stream, and {scenario} is none: add --scenario fm")
+    acts = None if feedback is None else read_feedback(feedback)
     context = Context.open(config, quiet=quiet)
     allowed = chosen_repeats(repeats, context.settings.recommend.repeats)
     context.serving()
@@ -49,7 +59,13 @@ def recommend(
     from kg_recall.recommender import Recommender
 
     with context.progress.task("recommend"):
-        frame = Recommender.load(context).recommend(np.array([row], dtype=np.int32), k, scenario, allowed)
+        recommender = Recommender.load(context)
+        if acts is None:
+            frame = recommender.recommend(np.array([row], dtype=np.int32), k, scenario, allowed)
+        else:
+            session = recommender.fm(row, allowed)
+            session.tell_all(acts)
+            frame = session.next(k)
     if as_json:
         typer.echo(json.dumps(frame.select(FIELDS).to_dicts(), ensure_ascii=False, indent=2))
     elif frame.is_empty():
