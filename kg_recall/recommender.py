@@ -10,9 +10,12 @@ import polars as pl
 
 from etl.errors import UserError
 from kg_recall.cascade import Cascade, RankedLists
+from kg_recall.fm import FmSession
+from kg_recall.fm_stream import StreamHouse, fm_odds
 from kg_recall.kinds import ItemLists, KindLists, extended
 from kg_recall.listening import is_played, pair_code, popularity_order
 from kg_recall.reasons import Language, path_tokens, reasons, texts
+from ranking.stream_settings import StreamSettings
 from recall.candidates import Paths
 from recall.made_of_songs import KINDS
 from recall.snapshot import Snapshot
@@ -65,12 +68,14 @@ class _Words(NamedTuple):
 class Recommender:
     """The serving end of a cascade."""
 
-    def __init__(self, cascade: Cascade, scenes: tuple[str, ...], language: Language = "en") -> None:
+    def __init__(self, cascade: Cascade, scenes: tuple[str, ...], language: Language = "en", stream: StreamSettings | None = None) -> None:
         self.cascade = cascade
         self.scenes = scenes
         self.language = language
+        self.stream = stream or StreamSettings()
         self._words: _Words | None = None
         self._kinds: dict[str, KindLists] = {}
+        self._stream_house: StreamHouse | None = None
 
     @classmethod
     def load(cls, context: Context) -> Recommender:
@@ -82,7 +87,8 @@ class Recommender:
         from kg_recall.training import load_serving
 
         cascade = load_serving(context)
-        return cls(cascade, cascade.snapshot.scenes, context.settings.recommend.language)
+        said = context.settings.recommend
+        return cls(cascade, cascade.snapshot.scenes, said.language, said.fm)
 
     def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: Repeats = "include") -> pl.DataFrame:
         """The best `k` items of each user: the columns of `BATCH_SCHEMA` and `title`, `artist`.
@@ -101,6 +107,12 @@ class Recommender:
         # Nobody gets a frame of no rows, with the same columns.
         return pl.concat(parts) if parts else self._songs(users, k, scenario, repeats)
 
+    def fm(self, user: int, repeats: Repeats = "include") -> FmSession:
+        """A stream of songs for one user, who answers to each."""
+        if self._stream_house is None or self._stream_house.snapshot is not self.cascade.snapshot:
+            self._stream_house = StreamHouse.of(self.cascade.snapshot)
+        return FmSession(self, user, self._stream_house, self.stream, repeats)
+
     def _songs(self, users: npt.NDArray[np.int32], k: int, scenario: str, repeats: Repeats) -> pl.DataFrame:
         cascade = self.cascade
         table = cascade.candidates(users)
@@ -108,6 +120,8 @@ class Recommender:
             table = table.take(~is_played(cascade.snapshot, table.user, table.item))
         scene = self.scenes.index(scenario) if scenario in self.scenes else -1
         score = cascade.ranked(table, cascade.merged(table), scene)
+        if scenario == "fm":
+            score = fm_odds(cascade.snapshot, table.user, table.item, score, self.stream)
         lists = _in_order(users, table.user, table.item, score)
         lists = lists.take(~cascade.later_versions(lists))
         lists = lists.take(lists.rank <= k)

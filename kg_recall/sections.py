@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from etl.rules import CleaningRules
+from ranking.stream_settings import StreamSettings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 RoomSection = dict[str, Any]
@@ -58,6 +59,8 @@ class RecommendSettings(Section):
     """Moment of the recommendation, ISO-8601 (UTC where it names no zone); empty: the time of the last accepted event."""
     language: Literal["en", "zh"] = "en"
     rerank: RerankSettings = Field(default_factory=RerankSettings)
+    fm: StreamSettings = Field(default_factory=StreamSettings)
+    """`[recommend.fm]`: the stream, and what it makes of skips and hearts."""
 
     @field_validator("now")
     @classmethod
