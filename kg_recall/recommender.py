@@ -15,6 +15,8 @@ from kg_recall.fm_stream import StreamHouse, fm_odds
 from kg_recall.kinds import ItemLists, KindLists, extended
 from kg_recall.listening import is_played, pair_code, popularity_order
 from kg_recall.reasons import Language, path_tokens, reasons, texts
+from kg_recall.reranking import NO_CONSTRAINTS, Reranking
+from ranking.rerank.settings import RerankSettings
 from ranking.stream_settings import StreamSettings
 from recall.candidates import Paths
 from recall.made_of_songs import KINDS
@@ -68,8 +70,16 @@ class _Words(NamedTuple):
 class Recommender:
     """The serving end of a cascade."""
 
-    def __init__(self, cascade: Cascade, scenes: tuple[str, ...], language: Language = "en", stream: StreamSettings | None = None) -> None:
+    def __init__(
+        self,
+        cascade: Cascade,
+        scenes: tuple[str, ...],
+        language: Language = "en",
+        stream: StreamSettings | None = None,
+        rerank: RerankSettings = NO_CONSTRAINTS,
+    ) -> None:
         self.cascade = cascade
+        self.reranking = Reranking(cascade, rerank)
         self.scenes = scenes
         self.language = language
         self.stream = stream or StreamSettings()
@@ -88,7 +98,7 @@ class Recommender:
 
         cascade = load_serving(context)
         said = context.settings.recommend
-        return cls(cascade, cascade.snapshot.scenes, said.language, said.fm)
+        return cls(cascade, cascade.snapshot.scenes, said.language, said.fm, rerank=said.rerank)
 
     def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: Repeats = "include") -> pl.DataFrame:
         """The best `k` items of each user: the columns of `BATCH_SCHEMA` and `title`, `artist`.
@@ -124,8 +134,9 @@ class Recommender:
             score = fm_odds(cascade.snapshot, table.user, table.item, score, self.stream)
         lists = _in_order(users, table.user, table.item, score)
         lists = lists.take(~cascade.later_versions(lists))
+        lists = self._filled(users, lists, self.reranking.width(k, scenario), repeats)
+        lists = self.reranking.of(lists, scenario, repeats=repeats == "include")
         lists = lists.take(lists.rank <= k)
-        lists = self._filled(users, lists, k, repeats)
         found = table.rank_of(lists.user, lists.item)
         return self._frame(lists, "song", found)
 
@@ -157,7 +168,8 @@ class Recommender:
         filled = _in_order(users, user, item, score)
         last = np.where(self.cascade.later_versions(filled), filled.score - BELOW_FILL, filled.score).astype(np.float32)
         filled = _in_order(users, filled.user, filled.item, last)
-        return filled.take(filled.rank <= k)
+        # A list that was long enough keeps all its rows, whoever else is asked.
+        return filled.take(filled.rank <= np.maximum(have, k)[_position_of(users, filled.user)])
 
     def _of_kind(self, users: npt.NDArray[np.int32], k: int, kind: str) -> pl.DataFrame:
         """Playlists, MVs or Mlogs, each with the way to the song that says most for it, and on to the item."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from etl.rules import CleaningRules
+from ranking.rerank.settings import RerankSettings
 from ranking.stream_settings import StreamSettings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -45,10 +46,6 @@ class GraphSettings(Section):
     uri: str = "bolt://localhost:7687"
     user: str = "neo4j"
     database: str = "neo4j"
-
-
-class RerankSettings(Section):
-    """`[recommend.rerank]`: constraints on the list. There are none yet, so it takes no key."""
 
 
 class RecommendSettings(Section):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from etl.behaviours import Behaviour
 from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.evaluation.cold import has_facts
+from kg_recall.evaluation.constraints import KeptConstraints
 from kg_recall.evaluation.figures import draw
 from kg_recall.evaluation.graph_weights import graph_weights
 from kg_recall.evaluation.leaks import gate
@@ -24,6 +25,7 @@ from kg_recall.evaluation.split import TEST, TRAIN, VALID
 from kg_recall.evaluation.tally import DEPTH, Tally, Truth
 from kg_recall.listening import is_played, pair_code
 from kg_recall.moments import Moments, Window, some_of
+from kg_recall.reranking import Reranking
 from kg_recall.training import load
 from ranking.examples import exposure_examples
 from recall.candidate_table import CandidateTable
@@ -35,6 +37,8 @@ from recall.snapshot import Snapshot
 if TYPE_CHECKING:
     from kg_recall.context import Context
 
+SCENARIO = "daily"
+"""Scenario whose final lists are judged."""
 DRAWS = 50
 """Rounds in which a negative is looked for: a user who has heard nearly everything stays without some."""
 
@@ -56,13 +60,16 @@ def evaluate(context: Context, folder: Path) -> None:
     report = _new_report(context, moments, cascade, truth)
     tally = Tally(truth, moments.lake.catalogue.n_songs)
     variants, sound = _graph_variants(context, cascade), ListChecks(cascade.snapshot)
-    users = np.unique(truth.user)
+    users, reranking = np.unique(truth.user), Reranking(cascade, context.settings.recommend.rerank)
+    constraints = KeptConstraints(reranking, SCENARIO)
     with context.progress.task("evaluate: lists", total=len(users)) as advance:
         for number, chunk in enumerate(cascade.chunks(users)):
-            final, new = _judge(cascade, chunk, tally, variants)
+            final, new = _judge(cascade, chunk, tally, variants, reranking)
+            constraints.add(final)
             check_leaks(sound.of(final, new), gate.of_lists(cascade, truth, final) if number == 0 else ())
             advance(len(chunk))
     tally.report(report)
+    constraints.report(report)
     if context.settings.evaluate.split == "random":
         _judge_pairs(cascade, moments, window, report)
     _judge_exposures(cascade, moments, report)
@@ -90,7 +97,7 @@ def _training_plays(moments: Moments) -> npt.NDArray[np.int64]:
 
 
 def _judge(
-    cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variants: dict[GraphState, Cascade]
+    cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variants: dict[GraphState, Cascade], reranking: Reranking
 ) -> tuple[RankedLists, RankedLists]:
     """Add every stage's lists of some users to the tally; gives the final ones, of all songs and of new ones."""
     for name, route in cascade.routes.items():
@@ -102,11 +109,14 @@ def _judge(
     tally.add("merged", "reciprocal_rank", users, *_table_lists(table, reciprocal_rank(table), played))
     tally.add("merged", "learned", users, *_table_lists(table, merged, played))
     tally.add_candidates(users, table, RankedLists.of(table.user, table.item, merged))
-    ranked_lists = _table_lists(table, ranked, played)
+    whole_lists = _whole_lists(table, ranked, played)
     assert cascade.ranker is not None
-    tally.add("ranked", cascade.ranker.name, users, *ranked_lists)
-    final, final_new = (lists.take(~cascade.later_versions(lists)) for lists in ranked_lists)
-    tally.add("final", "daily", users, final, final_new)
+    tally.add("ranked", cascade.ranker.name, users, *(_judged_part(lists) for lists in whole_lists))
+    final, final_new = (
+        _judged_part(reranking.of(lists.take(~cascade.later_versions(lists)), SCENARIO, repeats=repeats))
+        for lists, repeats in zip(whole_lists, (True, False), strict=True)
+    )
+    tally.add("final", SCENARIO, users, final, final_new)
     for name in cascade.routes if len(cascade.routes) > 1 else ():
         rest = without_route(table, name)
         tally.add(
@@ -126,9 +136,18 @@ def _route_list(cascade: Cascade, route: RecallRoute, users: npt.NDArray[np.int3
 
 
 def _table_lists(table: CandidateTable, score: npt.NDArray[np.float32], played: npt.NDArray[np.bool_]) -> tuple[RankedLists, RankedLists]:
-    lists = RankedLists.of(table.user, table.item, score)
+    lists, new = _whole_lists(table, score, played)
+    return _judged_part(lists), _judged_part(new)
+
+
+def _whole_lists(table: CandidateTable, score: npt.NDArray[np.float32], played: npt.NDArray[np.bool_]) -> tuple[RankedLists, RankedLists]:
+    """All candidates in order, and those that their users had not played."""
     new = RankedLists.of(table.user[~played], table.item[~played], score[~played])
-    return lists.take(lists.rank <= DEPTH), new.take(new.rank <= DEPTH)
+    return RankedLists.of(table.user, table.item, score), new
+
+
+def _judged_part(lists: RankedLists) -> RankedLists:
+    return lists.take(lists.rank <= DEPTH)
 
 
 def without_route(table: CandidateTable, name: str) -> CandidateTable:

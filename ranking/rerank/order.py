@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from ranking.rerank.greedy import IN_TAIL, PLAYED, UNSURE, Pool, Rules, choose
 from ranking.rerank.settings import Constraints
 from ranking.rerank.songs import Songs
 
-SPARE_FACTOR = 3
+SPARE_FACTOR: Final = 3
 """Candidates of a kind that join the pool for each place, so that caps leave some of them."""
 
 

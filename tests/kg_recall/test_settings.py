@@ -74,8 +74,15 @@ def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkey
         ("seed = true\n" + URL, "line 1: seed = true: must be a number"),
         (URL + "[recall.repeat]\nd = 'x'\n", "line 4: [recall.repeat] d = 'x': must be a valid number"),
         (
-            URL + "[recommend.rerank]\nmax_per_artist = 2\n",
-            "line 4: unknown key [recommend.rerank] max_per_artist: [recommend.rerank] takes no keys",
+            URL + "[recommend.rerank]\nmax_per_artst = 2\n",
+            "line 4: unknown key [recommend.rerank] max_per_artst: did you mean [recommend.rerank] max_per_artist?",
+        ),
+        (URL + "[recommend.rerank]\ntail_share = 2\n", "[recommend.rerank] tail_share = 2.0: give a share from 0 to 1"),
+        (URL + "[recommend.rerank]\nexplore = true\n", "line 4: [recommend.rerank] explore = true: must be a number"),
+        (URL + "[recommend.rerank.fm]\nplaces = 0\n", "[recommend.rerank.fm] places = 0: give 1 or more"),
+        (
+            URL + "[recommend.rerank.fm]\nwindows = 3\n",
+            "line 4: unknown key [recommend.rerank.fm] windows: did you mean [recommend.rerank.fm] window?",
         ),
         (URL + '[rank]\nmodel = "dinn"\n', "line 4: [rank] model = 'dinn': must be 'logistic', 'ftrl', 'fm', 'dcn', 'din', "),
         (URL + '[rank]\ncompared = ["din", "lr"]\n', "line 4: [rank] compared = 'lr': must be 'logistic', 'ftrl', "),
@@ -211,7 +218,13 @@ def test_reading_a_config_imports_no_room(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_of_constraints_is_fine(load: Load) -> None:
-    assert load(URL + "[recommend.rerank]\n[source.tables]\n").plain("recommend.rerank") == {}
+    assert not load(URL + "[recommend.rerank]\n[source.tables]\n").recommend.rerank.of("daily").are_on
+
+
+def test_constraints_are_of_all_scenes_and_of_each(load: Load) -> None:
+    text = "[recommend.rerank]\nmax_per_artist = 2\ntail_share = 0.2\n[recommend.rerank.fm]\nmax_per_artist = 1\n"
+    rerank = load(URL + text).recommend.rerank
+    assert (rerank.of("daily").max_per_artist, rerank.of("fm").max_per_artist, rerank.of("fm").tail_share) == (2, 1, 0.2)
 
 
 def test_flags_are_still_true_and_false(load: Load) -> None:
