@@ -30,7 +30,11 @@ max_epochs = 1
 trees = 15
 min_leaf = 10
 threads = 1
+[rank]
+compared = ["logistic", "domains"]
 [rank.din]
+max_epochs = 1
+[rank.domains]
 max_epochs = 1
 """
 
@@ -67,6 +71,16 @@ def test_the_report_judges_every_stage(context: Context) -> None:
     bounded = frame.drop_nulls("low")
     assert (bounded["low"] <= bounded["value"]).all()
     assert (bounded["value"] <= bounded["high"]).all()
+
+
+def test_rankers_stand_beside_each_other_in_the_report_and_one_serves(context: Context) -> None:
+    rows = json.loads(context.workspace.path("reports", "evaluation.json").read_text())["rows"]
+    judged = {metric: {row["name"] for row in rows if (row["stage"], row["metric"]) == ("ranked", metric)} for metric in ("gauc", "ndcg")}
+    assert judged == {"gauc": {"din", "logistic", "domains", "popular"}, "ndcg": {"din"}}
+    saved = {
+        part: sorted(path.name for path in context.workspace.path("models", part, "rankers").iterdir()) for part in ("evaluated", "serving")
+    }
+    assert saved == {"evaluated": ["din", "domains", "logistic"], "serving": ["din", "encoder"]}
 
 
 def test_what_serves_is_the_same_whenever_it_is_loaded(context: Context) -> None:
