@@ -1,10 +1,11 @@
-"""DIN and DIEN beside DeepCTR-Torch: training, scoring, one listener's 300 candidates, and AUC, on the same examples.
+"""DIN, DIEN and DCN-V2 beside DeepCTR-Torch: training, scoring, one listener's 300 candidates, and AUC, on the same examples.
 
 Same inputs (id, artist and album of a song from tables, no other feature), width of a song's vector, history length, layers, batch and
 examples. Each cell is a process of its own on one thread; times are CPU times of that process. Both stop training when the validation
 log loss has not been better for three epochs; training speed is that of one epoch by the library's own `fit`, everything counted that it
 does with raw columns. The peer lives in an environment of its own (`--peer-python`, with `deepctr-torch` and `requests`). Its L2 of
-embeddings is off: it would go over whole tables at every step.
+embeddings is off: it would go over whole tables at every step. DCN-V2 reads no history but the listener's id. DSIN (five sessions of ten
+plays, as many as the others' histories) stands alone: DeepCTR-Torch 0.3.0 has none.
 
 Usage: python benchmarks/dien_speed.py --source MUSIC.DB --peer-python PYTHON [--work DIR] [--users 400] [--cells NAME …]
 """
@@ -32,11 +33,13 @@ OURS: dict[str, dict[str, Any]] = {
     "kg-recall DIN": {"model": ("din", "Din"), "attention": (80, 40)},
     "kg-recall DIEN": {"model": ("dien", "Dien")},
     "kg-recall DIEN, freely shuffled": {"model": ("dien", "Dien"), "together": 1},
+    "kg-recall DCN": {"model": ("dcn", "Dcn"), "structure": "parallel"},
+    "kg-recall DSIN": {"model": ("dsin", "Dsin"), "sessions": LENGTH // 10, "acts": 10},
     "kg-recall DIN, song encoder": {"model": ("din", "Din"), "attention": (80, 40), "encoder": True},
     "kg-recall DIEN, song encoder": {"model": ("dien", "Dien"), "encoder": True},
 }
 """A deep ranker of this project: module and class, settings, and whether the shared song encoder's vectors come in."""
-THEIRS: dict[str, str] = {"DeepCTR-Torch DIN": "DIN", "DeepCTR-Torch DIEN": "DIEN"}
+THEIRS: dict[str, str] = {"DeepCTR-Torch DIN": "DIN", "DeepCTR-Torch DIEN": "DIEN", "DeepCTR-Torch DCN": "DCN"}
 Cell = dict[str, Any]
 Floats = npt.NDArray[np.floating]
 
@@ -81,9 +84,9 @@ def ours(service: PlayService, examples: PlayExamples, model: tuple[str, str], e
     snapshot = service.snapshot()
     parts = [house_examples(service, examples, examples.rows(part)) for part in range(3)]
     kind = getattr(import_module(f"ranking.{model[0]}"), model[1])
-    settings = kind.settings_kind(
-        width=WIDTH, hidden=HIDDEN, batch_size=BATCH, max_epochs=EPOCHS, patience=PATIENCE, history=LENGTH, **changes
-    )
+    if hasattr(kind.settings_kind, "history"):
+        changes["history"] = LENGTH
+    settings = kind.settings_kind(width=WIDTH, hidden=HIDDEN, batch_size=BATCH, max_epochs=EPOCHS, patience=PATIENCE, **changes)
     vectors = SongEncoder(snapshot.projection, None, dim=WIDTH) if encoder else None
     with plain_features.in_place():
         few = [part.take(slice(0, 1500)) for part in parts[:2]]
@@ -109,7 +112,7 @@ def theirs(service: PlayService, examples: PlayExamples, model: str) -> Cell:
 
     fields = {"item": (service.n_songs, WIDTH // 2), "artist": (int(service.artist.max()) + 1, WIDTH // 4)}
     fields["album"] = (int(service.album.max()) + 1, WIDTH // 4)
-    prefixes = ("hist_", "neg_hist_") if model == "DIEN" else ("hist_",)
+    prefixes = {"DIEN": ("hist_", "neg_hist_"), "DIN": ("hist_",), "DCN": ()}[model]
     columns: list[Any] = [SparseFeat(name, size + 1, embedding_dim=dim) for name, (size, dim) in fields.items()]
     for prefix in prefixes:
         for name, (size, dim) in fields.items():
@@ -118,21 +121,27 @@ def theirs(service: PlayService, examples: PlayExamples, model: str) -> Cell:
     shape: dict[str, Any] = {"dnn_hidden_units": HIDDEN, "l2_reg_embedding": 0.0, "dnn_dropout": 0.1}
     if model == "DIEN":
         shape |= {"gru_type": "AUGRU", "use_negsampling": True}
+    elif model == "DCN":
+        columns.append(SparseFeat("user", len(service.offsets), embedding_dim=WIDTH))
+        shape |= {"cross_num": 2, "cross_parameterization": "matrix", "l2_reg_cross": 0.0, "l2_reg_linear": 0.0}
     else:
         shape |= {"att_hidden_size": (80, 40)}
 
     def network() -> Any:
-        made = getattr(models, model)(columns, list(fields), **shape)
+        given = (columns, list(fields)) if prefixes else ([], columns)
+        made = getattr(models, model)(*given, **shape)
         made.compile("adam", "binary_crossentropy")
         return made
 
     def inputs(rows: npt.NDArray[np.int64]) -> dict[str, Any]:
         history, n = examples.histories(service, rows, LENGTH)
-        return inputs_of(examples.item[rows], history, n)
+        return inputs_of(service.user[examples.play[rows]], examples.item[rows], history, n)
 
-    def inputs_of(item: npt.NDArray[np.int64], history: npt.NDArray[np.int64], n: npt.NDArray[np.int64]) -> dict[str, Any]:
+    def inputs_of(
+        user: npt.NDArray[np.int64], item: npt.NDArray[np.int64], history: npt.NDArray[np.int64], n: npt.NDArray[np.int64]
+    ) -> dict[str, Any]:
         drawn = np.where(history >= 0, service.item[np.random.default_rng(2).integers(0, len(service.item), history.shape)], -1)
-        found: dict[str, Any] = {"seq_length": np.maximum(n, 1)}
+        found: dict[str, Any] = {"user": user, "seq_length": np.maximum(n, 1)}
         for prefix, songs in zip(("", *prefixes), (item, history, drawn), strict=False):
             known = songs >= 0
             found[prefix + "item"] = songs + 1
@@ -162,7 +171,8 @@ def theirs(service: PlayService, examples: PlayExamples, model: str) -> Cell:
     for user in rng.integers(0, len(service.offsets) - 1, REQUESTS + 10):
         mine = service.item[service.offsets[user] : service.offsets[user + 1]][-LENGTH:]
         history = np.tile(np.concatenate((mine, np.full(LENGTH - len(mine), -1))), (CANDIDATES, 1))
-        columns_of = inputs_of(rng.integers(0, service.n_songs, CANDIDATES), history, np.full(CANDIDATES, len(mine)))
+        items, n_heard = rng.integers(0, service.n_songs, CANDIDATES), np.full(CANDIDATES, len(mine))
+        columns_of = inputs_of(np.full(CANDIDATES, user), items, history, n_heard)
         arrays = [columns_of[name] for name in first.feature_index]
         ready.append(torch.from_numpy(np.concatenate([a if a.ndim == 2 else a[:, None] for a in arrays], 1)).float())
     with torch.no_grad():
@@ -202,7 +212,7 @@ def table(cells: list[Cell]) -> str:
     """The cells, and what this project's are times the peer's of the same model."""
     head = cells[0]
     lines = [
-        "# DIN and DIEN beside DeepCTR-Torch",
+        "# DIN, DIEN and DCN-V2 beside DeepCTR-Torch",
         "",
         "`python benchmarks/dien_speed.py`; Xiami plays, each beside a song drawn as often as it is played: "
         f"{head['users']} listeners, {head['songs']:,} songs, {head['n'][0]:,} examples to learn from, {head['n'][1]:,} to test. "
