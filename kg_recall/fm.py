@@ -21,7 +21,8 @@ from etl.errors import UserError
 from kg_recall import fm_reasons
 from kg_recall.cascade import RankedLists
 from kg_recall.feedback_file import Feedback, behaviour_named
-from kg_recall.fm_stream import FmStream, StreamHouse
+from kg_recall.fm_odds import StreamHouse
+from kg_recall.fm_stream import FmStream
 from kg_recall.listening import is_played
 from kg_recall.near_ids import nearest
 from ranking.stream_settings import StreamSettings

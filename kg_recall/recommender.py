@@ -11,7 +11,7 @@ import polars as pl
 from etl.errors import UserError
 from kg_recall.cascade import Cascade, RankedLists
 from kg_recall.fm import FmSession
-from kg_recall.fm_stream import StreamHouse, fm_odds
+from kg_recall.fm_odds import StreamHouse, fm_odds
 from kg_recall.kinds import ItemLists, KindLists, extended
 from kg_recall.listening import is_played, pair_code, popularity_order
 from kg_recall.reasons import Language, path_tokens, reasons, texts

@@ -119,7 +119,7 @@ class StreamFeedback:
 
     def pass_song(self) -> None:
         """One more song has been heard: what was known before fades."""
-        self._known *= self._fade
+        self._known = self._known * self._fade
 
     def add(self, song: int, liked: float, refused: float) -> None:
         """An act on `song`, in hearts and in skips."""

@@ -77,7 +77,7 @@ def test_mistakes_of_a_table(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot read the feedback file .*none: "):
+    with pytest.raises(UserError, match=r"cannot read the feedback file .*none: "):
         read_feedback(tmp_path / "none")
     (tmp_path / "raw").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):

@@ -10,12 +10,13 @@ from small_house import house
 
 from etl.errors import UserError
 from kg_recall.fm import FmSession
-from kg_recall.fm_stream import fm_odds, is_unheard
+from kg_recall.fm_odds import fm_odds, is_unheard
 from kg_recall.recommender import BATCH_SCHEMA, Recommender
 from ranking.stream_settings import StreamSettings
 
 ARTIST_OF = [song // 8 for song in range(N_SONGS)]
 USER = 3
+TOLD = ("skip", "collect", "full_play", "dislike", "block_song", "play")
 
 
 @pytest.fixture(scope="module")
