@@ -32,10 +32,10 @@ class Reranking:
         constraints = self.settings.of(scenario)
         return constraints if repeats else constraints.without_repeats()
 
-    def width(self, k: int, scenario: str) -> int:
-        """Rows of a list that must be there for `k` to come out well."""
+    def pool(self, scenario: str) -> int:
+        """Rows of a list that must be there to choose from, whatever its length; 0 where there is no constraint."""
         constraints = self.settings.of(scenario)
-        return max(k, constraints.pool) if constraints.are_on else k
+        return constraints.pool if constraints.are_on else 0
 
     def of(self, lists: RankedLists, scenario: str, *, repeats: bool = True) -> RankedLists:
         """`lists` in their new order, all rows. A song's score is lowered where it waits for one of lower score, so scores fall with rank.
