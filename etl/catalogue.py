@@ -25,6 +25,8 @@ class Catalogue:
     """
     users: pl.DataFrame
     """Row = user id: `user_id` and any profile columns of the source."""
+    owners: pl.DataFrame | None = None
+    """`item` (entity id of a playlist), `user` (user id) in order of items, where the source says whose a playlist is."""
 
     @property
     def n_songs(self) -> int:

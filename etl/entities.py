@@ -75,7 +75,16 @@ def users(table: pl.DataFrame, *named: pl.Series) -> pl.DataFrame:
 def catalogue(tables: Tables, facts: pl.DataFrame, user_rows: pl.DataFrame) -> Catalogue:
     """The catalogue of the cleaned tables and facts."""
     named = entities(tables, facts)
-    return Catalogue(named, songs(tables, facts, named), user_rows)
+    return Catalogue(named, songs(tables, facts, named), user_rows, owners(tables, named, user_rows))
+
+
+def owners(tables: Tables, named: pl.DataFrame, user_rows: pl.DataFrame) -> pl.DataFrame | None:
+    """Rows of `Catalogue.owners`: playlists whose owner is the id of a user (it may also be a name); None where there are none."""
+    stated = tables["playlists"].select(key=key("playlist", "playlist_id"), user_id=pl.col("owner").cast(pl.String))
+    items = named.select("key").with_row_index("item")
+    users = user_rows.select("user_id").with_row_index("user")
+    found = stated.join(items, on="key").join(users, on="user_id").select(pl.col("item", "user").cast(pl.Int32)).sort("item")
+    return found if found.height else None
 
 
 def _plain(frame: pl.DataFrame, extras: list[str]) -> pl.DataFrame:

@@ -102,11 +102,13 @@ class Lake:
             raise UserError(f"no lake at {folder}: run `kg-recall etl` first")
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
 
+        has_owners = (folder / "owners.parquet").is_file()
+
         def frame(name: str) -> pl.DataFrame:
             return pl.read_parquet(folder / f"{name}.parquet")
 
         return cls(
-            catalogue=Catalogue(frame("entities"), frame("songs"), frame("users")),
+            catalogue=Catalogue(frame("entities"), frame("songs"), frame("users"), frame("owners") if has_owners else None),
             events=read_events(folder),
             flag=_column(folder / FLAGS, "flag"),
             robots=frame("robots"),
@@ -126,6 +128,8 @@ def write_catalogue(folder: Path, catalogue: Catalogue, triples: pl.DataFrame, c
         "triples": triples,
         "comments": comments,
     }
+    if catalogue.owners is not None:
+        frames["owners"] = catalogue.owners
     for name, frame in frames.items():
         frame.write_parquet(folder / f"{name}.parquet", compression="zstd")
 

@@ -75,6 +75,7 @@ class KindLists:
         fine = cascade.allowed(np.repeat(users, len(makeup.item)), np.tile(makeup.item, len(users))).reshape(score.shape)
         n_refused = (refused @ makeup.songs.T).toarray()
         fine &= n_refused <= self.settings.refused_share * makeup.n_songs
+        fine &= ~self._is_own_item(users)
         if self.kind.holds_songs_only:
             fine &= makeup.n_songs > 0
         # A stable sort of ascending items breaks ties by id.
@@ -84,6 +85,16 @@ class KindLists:
         shown = fine[row, column]
         row, column = row[shown], column[shown]
         return Candidates(users[row], makeup.item[column], score[row, column])
+
+    def _is_own_item(self, users: Ints) -> npt.NDArray[np.bool_]:
+        """`[len(users), n_items]` items that the user made: he knows them."""
+        item, owners = self.tastes.makeup.item, self.snapshot.catalogue.owners
+        owner = np.full(len(item), -1, dtype=np.int32)
+        if owners is not None and len(item):
+            place = np.minimum(np.searchsorted(item, owners["item"].to_numpy()), len(item) - 1)
+            here = item[place] == owners["item"].to_numpy()
+            owner[place[here]] = owners["user"].to_numpy()[here]
+        return np.asarray(users[:, None] == owner[None, :])
 
     def _evidence(self, lists: RankedLists, users: Ints, taste: csr_array) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """The song of each listed item that the user liked, else thinks most of; among equals the first."""

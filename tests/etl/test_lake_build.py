@@ -49,6 +49,14 @@ def test_entities_stand_in_the_order_of_the_lake(built: tuple[Lake, EtlReport]) 
     assert set(entities["kind"]) <= {*KINDS, "label"}
 
 
+def test_a_playlist_whose_owner_is_a_user_belongs_to_him(built: tuple[Lake, EtlReport]) -> None:
+    catalogue = built[0].catalogue
+    assert catalogue.owners is not None
+    (owned,) = catalogue.owners.rows()
+    assert catalogue.entities["key"][owned[0]] == "playlist:p1"
+    assert catalogue.users["user_id"][owned[1]] == "u1"
+
+
 def test_songs_hold_artists_facets_and_side_features(built: tuple[Lake, EtlReport]) -> None:
     songs = built[0].catalogue.songs
     assert songs["artist"].to_list() == ["Lin", "Lin, Mo", None]
@@ -184,8 +192,8 @@ def test_the_lake_comes_back_from_its_folder_and_writes_the_same_bytes(built: tu
     back = Lake.read(tmp_path / "one")
     back.write(tmp_path / "two")
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        "comments.parquet", "entities.parquet", "events", "flags", "meta.json", "rejected.parquet", "robots.parquet", "songs.parquet",
-        "triples.parquet",
+        "comments.parquet", "entities.parquet", "events", "flags", "meta.json", "owners.parquet", "rejected.parquet", "robots.parquet",
+        "songs.parquet", "triples.parquet",
         "users.parquet",
     ]  # fmt: skip
     days = sorted({time.strftime("%Y-%m-%d.parquet", time.gmtime(ts)) for ts in lake.events.ts.tolist()})
