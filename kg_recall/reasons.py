@@ -84,6 +84,7 @@ HOPS: Final[dict[str, dict[str, str]]] = {
 SENTENCES: Final[dict[str, dict[str, str]]] = {
     "en": {
         "HEARD_WITH": "because people who play {a} often play it too",
+        "FOLLOWED_BY": "because listeners go on to it after {a}",
         "HEARD_BY_SIMILAR": "because listeners who share your love of {a} play it",
         "SIMILAR_TO": "because it is close to {a}, which you played",
         "PROFILE": "because listeners with a profile like yours play it",
@@ -93,6 +94,7 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
     },
     "zh": {
         "HEARD_WITH": "因为听{a}的人也常听它",
+        "FOLLOWED_BY": "因为很多人听完{a}接着听它",
         "HEARD_BY_SIMILAR": "因为和你一样喜欢{a}的人也听它",
         "SIMILAR_TO": "因为它和你听过的{a}相近",
         "PROFILE": "因为与你画像相近的人在听它",
@@ -105,12 +107,14 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
 ON_SENTENCES: Final[dict[str, dict[str, str]]] = {
     "en": {
         "HEARD_WITH": "because people who play {a} often play {b}, {hops}",
+        "FOLLOWED_BY": "because listeners go on to {b} after {a}, {hops}",
         "HEARD_BY_SIMILAR": "because listeners who share your love of {a} play {b}, {hops}",
         "SIMILAR_TO": "because you played {a}, which is close to {b}, {hops}",
         "PROFILE": "because listeners with a profile like yours play {b}, {hops}",
     },
     "zh": {
         "HEARD_WITH": "因为听{a}的人也常听{b}，{hops}",
+        "FOLLOWED_BY": "因为很多人听完{a}接着听{b}，{hops}",
         "HEARD_BY_SIMILAR": "因为和你一样喜欢{a}的人也听{b}，{hops}",
         "SIMILAR_TO": "因为你听过的{a}和{b}相近，{hops}",
         "PROFILE": "因为与你画像相近的人在听{b}，{hops}",

@@ -12,6 +12,7 @@ ROOMS: Final[dict[str, str]] = {
     "recall.itemcf": "recall.itemcf:ItemCfSettings",
     "recall.usercf": "recall.usercf:UserCfSettings",
     "recall.ease": "recall.ease:EaseSettings",
+    "recall.rules": "recall.rules:RulesSettings",
     "recall.graph": "recall.graph:GraphRecallSettings",
     "recall.interest": "recall.interest:InterestSettings",
     "recall.lifted": "recall.lifted:LiftedSettings",

@@ -102,6 +102,7 @@ class RecallSettings(Section):
     itemcf: RoomSection = Field(default_factory=dict)
     usercf: RoomSection = Field(default_factory=dict)
     ease: RoomSection = Field(default_factory=dict)
+    rules: RoomSection = Field(default_factory=dict)
     interest: RoomSection = Field(default_factory=dict)
     lifted: RoomSection = Field(default_factory=dict)
     swing: RoomSection = Field(default_factory=dict)
@@ -152,6 +153,7 @@ class RoutesSettings(Section):
     itemcf: bool = True
     usercf: bool = True
     ease: bool = True
+    rules: bool = True
     graph: bool = True
     interest: bool = True
     lifted: bool = True

@@ -13,6 +13,8 @@ from etl.events import Events
 from recall.candidate_table import CandidateTable
 from recall.heard import Heard
 from recall.histories import half_life_decay
+from recall.own_sequence import COLUMNS as OWN_COLUMNS
+from recall.own_sequence import OwnSequence
 from recall.snapshot import Snapshot
 
 FAR_RANK: Final = 10_000
@@ -38,7 +40,8 @@ class MergeFeatures:
         of_routes = [f"{route} {what}" for route in routes for what in ("score", "score of best", "rank")]
         of_pair = ["song plays", "song last", *(f"{facet} {what}" for facet in FACETS for what in ("plays", "last", "share", "songs"))]
         of_parts = [f"{part} {what}" for part in parts for what in ("part", "part of best")]
-        return [*of_routes, "routes", "popularity", "trend", "release age", *PLACES, "activity", "repeat share", *of_pair, *of_parts]
+        of_song = ["popularity", "trend", "release age", *PLACES]
+        return [*of_routes, "routes", *of_song, "activity", "repeat share", *of_pair, *OWN_COLUMNS, *of_parts]
 
     def columns(self, table: CandidateTable) -> Floats:
         """What is known of each candidate, `[n_features, n]`; NaN where unknown."""
@@ -104,11 +107,15 @@ class MergeFeatures:
         count, last, _ = self._songs_heard.of(user, item)
         columns: list[npt.NDArray[np.floating]] = [np.log1p(count), np.log1p(last)]
         for relation in FACETS.values():
-            group = self._first_of(relation)[item]
+            group = self._first_of[relation][item]
             count, last, songs = self._facets_heard[relation].of(user, group)
-            size = np.append(self._size_of(relation), 0)[group]
+            size = self._size_of[relation][group]
             columns += [np.log1p(count), np.log1p(last), songs / np.maximum(size, 1), np.log1p(songs)]
-        return columns
+        return [*columns, *self._own_sequence.columns(user, item)]
+
+    @cached_property
+    def _own_sequence(self) -> OwnSequence:
+        return OwnSequence.of(self.snapshot.plays, self.snapshot.catalogue.n_users)
 
     @cached_property
     def _songs_heard(self) -> Heard:
@@ -118,7 +125,7 @@ class MergeFeatures:
     @cached_property
     def _facets_heard(self) -> dict[str, Heard]:
         plays, age = self.snapshot.plays, self.snapshot.age(self.snapshot.plays)
-        groups = {relation: self._first_of(relation)[plays.item] for relation in FACETS.values()}
+        groups = {relation: first[plays.item] for relation, first in self._first_of.items()}
         return {relation: Heard.by(plays, group, age, self.snapshot.catalogue.n_users) for relation, group in groups.items()}
 
     def _facet(self, relation: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
@@ -128,16 +135,21 @@ class MergeFeatures:
         offsets, node = self.snapshot.projection.facet(relation)
         return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)), node
 
-    def _first_of(self, relation: str) -> npt.NDArray[np.int32]:
-        """`[n_songs]` first node of the relation of each song (its first artist, its album), -1 without."""
-        song, node = self._facet(relation)
-        first = np.full(self.snapshot.catalogue.n_songs, -1, dtype=np.int32)
-        first[song[::-1]] = node[::-1]
-        return first
+    @cached_property
+    def _first_of(self) -> dict[str, npt.NDArray[np.int32]]:
+        """By relation `[n_songs]`: first node of each song (its first artist, its album), -1 without."""
+        found = {}
+        for relation in FACETS.values():
+            song, node = self._facet(relation)
+            found[relation] = np.full(self.snapshot.catalogue.n_songs, -1, dtype=np.int32)
+            found[relation][song[::-1]] = node[::-1]
+        return found
 
-    def _size_of(self, relation: str) -> npt.NDArray[np.int64]:
-        """`[n_nodes]` songs of each node."""
-        return np.bincount(self._facet(relation)[1], minlength=self.snapshot.projection.n_nodes)
+    @cached_property
+    def _size_of(self) -> dict[str, npt.NDArray[np.int64]]:
+        """By relation `[n_nodes + 1]`: songs of each node, at last the 0 of a song without one."""
+        n_nodes = self.snapshot.projection.n_nodes
+        return {relation: np.bincount(self._facet(relation)[1], minlength=n_nodes + 1) for relation in FACETS.values()}
 
     def _decay(self, events: Events) -> npt.NDArray[np.float64]:
         half_life = HALF_LIFE_PLAYS if self.snapshot.ordinal else HALF_LIFE_DAYS

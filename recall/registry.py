@@ -17,6 +17,7 @@ from recall.popular import PopularRoute
 from recall.ppr import PprRoute
 from recall.repeat import RepeatRoute
 from recall.route import RecallRoute
+from recall.rules import RulesRoute
 from recall.sasrec import SasRecRoute
 from recall.sdm import SdmRoute
 from recall.swing import SwingRoute
@@ -29,6 +30,7 @@ ROUTES: Final[dict[str, type[RecallRoute]]] = {
     "itemcf": ItemCfRoute,
     "usercf": UserCfRoute,
     "ease": EaseRoute,
+    "rules": RulesRoute,
     "graph": GraphRoute,
     "interest": InterestRoute,
     "lifted": LiftedRoute,
