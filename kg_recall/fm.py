@@ -24,7 +24,7 @@ from kg_recall.feedback_file import Feedback, behaviour_named
 from kg_recall.fm_odds import StreamHouse
 from kg_recall.fm_stream import FmStream
 from kg_recall.listening import is_played
-from kg_recall.near_ids import nearest
+from kg_recall.near_ids import near_ids
 from ranking.stream_settings import StreamSettings
 
 if TYPE_CHECKING:
@@ -98,5 +98,6 @@ class FmSession:
         catalogue = self._house.snapshot.catalogue
         song = catalogue.entity(f"song:{song_id.removeprefix('song:')}")
         if song is None or song >= catalogue.n_songs:
-            raise UserError(f"unknown song {song_id!r}: {nearest(catalogue.songs['song_id'].cast(pl.String), song_id)}")
+            near = ", ".join(near_ids(catalogue.songs["song_id"].cast(pl.String), song_id))
+            raise UserError(f"unknown song {song_id!r}: {f'the nearest are {near}' if near else 'give a song_id of the source'}")
         return song
