@@ -54,6 +54,7 @@ class KindLists:
         self.tastes = ItemTastes(snapshot, kind, settings)
         self._liked = distinct_pairs(snapshot, snapshot.positives)
         self._refused = _refused_songs(snapshot)
+        self._owner = _owners(snapshot, self.tastes.makeup.item)
 
     def of(self, cascade: Cascade, users: Ints, k: int, scene: int = -1) -> ItemLists:
         """The best `k` items of each of `users` (distinct), in their order: exactly `k` where so many may be shown."""
@@ -75,7 +76,7 @@ class KindLists:
         fine = cascade.allowed(np.repeat(users, len(makeup.item)), np.tile(makeup.item, len(users))).reshape(score.shape)
         n_refused = (refused @ makeup.songs.T).toarray()
         fine &= n_refused <= self.settings.refused_share * makeup.n_songs
-        fine &= ~self._is_own_item(users)
+        fine &= users[:, None] != self._owner[None, :]
         if self.kind.holds_songs_only:
             fine &= makeup.n_songs > 0
         # A stable sort of ascending items breaks ties by id.
@@ -85,16 +86,6 @@ class KindLists:
         shown = fine[row, column]
         row, column = row[shown], column[shown]
         return Candidates(users[row], makeup.item[column], score[row, column])
-
-    def _is_own_item(self, users: Ints) -> npt.NDArray[np.bool_]:
-        """`[len(users), n_items]` items that the user made: he knows them."""
-        item, owners = self.tastes.makeup.item, self.snapshot.catalogue.owners
-        owner = np.full(len(item), -1, dtype=np.int32)
-        if owners is not None and len(item):
-            place = np.minimum(np.searchsorted(item, owners["item"].to_numpy()), len(item) - 1)
-            here = item[place] == owners["item"].to_numpy()
-            owner[place[here]] = owners["user"].to_numpy()[here]
-        return np.asarray(users[:, None] == owner[None, :])
 
     def _evidence(self, lists: RankedLists, users: Ints, taste: csr_array) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """The song of each listed item that the user liked, else thinks most of; among equals the first."""
@@ -139,6 +130,14 @@ def _place(users: Ints, user: Ints) -> npt.NDArray[np.intp]:
     """Where each of `user` `[n]` stands in `users`."""
     order = np.argsort(users, kind="stable")
     return np.asarray(order[np.searchsorted(users, user, sorter=order)])
+
+
+def _owners(snapshot: Snapshot, item: Ints) -> Ints:
+    """`[n_items]` the user whose own an item is; -1 where the source does not say."""
+    of_entity = np.full(snapshot.projection.n_nodes, -1, dtype=np.int32)
+    if snapshot.catalogue.owners is not None:
+        of_entity[snapshot.catalogue.owners["item"].to_numpy()] = snapshot.catalogue.owners["user"].to_numpy()
+    return of_entity[item]
 
 
 def _refused_songs(snapshot: Snapshot) -> csr_array:
