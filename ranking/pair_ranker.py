@@ -28,6 +28,6 @@ class PairRanker(DeepRanker):
         return FacetVocabulary.of(snapshot.projection, known_songs(snapshot, train), users)
 
     def _penalty(self, batch: Any, occurrences: Tensor) -> Tensor:
-        users = torch.unique(batch.user)
-        of_users: Tensor = self._network.penalty_of(users, occurrences)
-        return super()._penalty(batch, occurrences) + of_users
+        # Songs' and listeners' ids together: each look-up in the table costs a gradient as large as the table.
+        penalty: Tensor = self._network.penalty_of(torch.unique(torch.cat((batch.facets.codes, batch.user))), occurrences)
+        return penalty
