@@ -60,12 +60,10 @@ def evaluate(context: Context, folder: Path) -> None:
     report = _new_report(context, moments, cascade, truth)
     tally = Tally(truth, moments.lake.catalogue.n_songs)
     variants, sound = _graph_variants(context, cascade), ListChecks(cascade.snapshot)
-    users, reranking = np.unique(truth.user), Reranking(cascade, context.settings.recommend.rerank)
-    constraints = KeptConstraints(reranking, SCENARIO)
+    users, constraints = np.unique(truth.user), KeptConstraints(Reranking(cascade, context.settings.recommend.rerank), SCENARIO)
     with context.progress.task("evaluate: lists", total=len(users)) as advance:
         for number, chunk in enumerate(cascade.chunks(users)):
-            final, new = _judge(cascade, chunk, tally, variants, reranking)
-            constraints.add(final)
+            final, new = _judge(cascade, chunk, tally, variants, constraints)
             check_leaks(sound.of(final, new), gate.of_lists(cascade, truth, final) if number == 0 else ())
             advance(len(chunk))
     tally.report(report)
@@ -97,7 +95,7 @@ def _training_plays(moments: Moments) -> npt.NDArray[np.int64]:
 
 
 def _judge(
-    cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variants: dict[GraphState, Cascade], reranking: Reranking
+    cascade: Cascade, users: npt.NDArray[np.int32], tally: Tally, variants: dict[GraphState, Cascade], constraints: KeptConstraints
 ) -> tuple[RankedLists, RankedLists]:
     """Add every stage's lists of some users to the tally; gives the final ones, of all songs and of new ones."""
     for name, route in cascade.routes.items():
@@ -112,10 +110,12 @@ def _judge(
     whole_lists = _whole_lists(table, ranked, played)
     assert cascade.ranker is not None
     tally.add("ranked", cascade.ranker.name, users, *(_judged_part(lists) for lists in whole_lists))
-    final, final_new = (
-        _judged_part(reranking.of(lists.take(~cascade.later_versions(lists)), SCENARIO, repeats=repeats))
+    whole, whole_new = (
+        constraints.reranking.of(lists.take(~cascade.later_versions(lists)), SCENARIO, repeats=repeats)
         for lists, repeats in zip(whole_lists, (True, False), strict=True)
     )
+    constraints.add(whole)
+    final, final_new = _judged_part(whole), _judged_part(whole_new)
     tally.add("final", SCENARIO, users, final, final_new)
     for name in cascade.routes if len(cascade.routes) > 1 else ():
         rest = without_route(table, name)

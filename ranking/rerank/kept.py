@@ -10,7 +10,7 @@ import numpy.typing as npt
 from etl.event_rows import compiled
 from ranking.ranges import packed
 from ranking.rerank.calibration import divergence
-from ranking.rerank.order import Lists
+from ranking.rerank.order import Draw, Lists, reordered
 from ranking.rerank.settings import Constraints
 from ranking.rerank.shares import EDGE
 from ranking.rerank.songs import Groups, Songs
@@ -53,6 +53,14 @@ def kept(lists: Lists, songs: Songs, constraints: Constraints) -> tuple[Kept, ..
             value = most_of_a_group(top, songs.artists if name == "max_per_artist" else songs.albums, constraints.window)
         found.append(Kept(name, float(getattr(constraints, name)), name.startswith("max_") or name.endswith("_at_most"), value))
     return tuple(found)
+
+
+def allowed(lists: Lists, songs: Songs, constraints: Constraints, name: str) -> npt.NDArray[np.bool_]:
+    """`[n_lists]` lists whose candidates allow the constraint `name`, were it the only one: filled by it alone they keep it."""
+    only, n_lists = constraints.only(name), len(lists.first) - 1
+    rows = reordered(lists, np.zeros((n_lists, songs.styles.n_groups)), songs, only, Draw(0, 0))
+    alone = kept(Lists(*(column[rows] for column in lists)), songs, only)
+    return alone[0].holds if alone else np.ones(n_lists, dtype=bool)
 
 
 def first_places(lists: Lists, places: int) -> Lists:

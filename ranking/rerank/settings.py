@@ -76,6 +76,11 @@ class Constraints:
         """Whether a list may come out in another order than the ranker's."""
         return bool(self.declared) or self.diversity > 0 or self.calibration > 0
 
+    def only(self, name: str) -> Constraints:
+        """The same with `name` of `GIVEN_UP` as the only constraint."""
+        others = {other: getattr(NEUTRAL, other) for other in GIVEN_UP if other != name}
+        return Constraints(**(asdict(self) | others | {"diversity": 0.0, "calibration": 0.0}))
+
     def without_repeats(self) -> Constraints:
         """The same for lists of new songs, in which a share of repeats means nothing."""
         return replace(self, repeats_at_least=0.0, repeats_at_most=1.0)

@@ -145,7 +145,9 @@ def test_the_report_says_what_was_asked_and_what_was_kept(house: Cascade) -> Non
     assert row is not None
     assert row.n == N_USERS
     assert row.value == 1.0
-    assert report.find("final", "daily", "kept_tail_share", 5) is not None
+    tail_row, where = (report.find("final", "daily", f"kept_{name}", 5) for name in ("tail_share", "where_possible_tail_share"))
+    assert tail_row is not None
+    assert where is None or tail_row.value <= where.value
     assert any("max_per_artist | at most 3 |" in line for line in report.sections[0].lines)
     silent = Report("data", "time", 0, {"all": 1, "new": 1})
     KeptConstraints(Reranking(house), "daily").report(silent)

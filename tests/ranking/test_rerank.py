@@ -12,7 +12,7 @@ from etl.errors import UserError
 from ranking.rerank import dpp, shares
 from ranking.rerank.calibration import divergence, style_shares
 from ranking.rerank.exploration import draw
-from ranking.rerank.kept import distinct_groups, first_places, intra_list_distance, kept, most_of_a_group, style_divergence
+from ranking.rerank.kept import allowed, distinct_groups, first_places, intra_list_distance, kept, most_of_a_group, style_divergence
 from ranking.rerank.order import Draw, Lists, falling, reordered
 from ranking.rerank.settings import Constraints, RerankSettings, SceneConstraints
 from ranking.rerank.songs import Groups, Songs, tail
@@ -242,6 +242,8 @@ def test_all_of_one_artist_gives_up_the_cap_and_nothing_else() -> None:
     constraints = Constraints(places=10, pool=40, max_per_artist=1, tail_share=0.3)
     found = {one.name: one for one in kept(run(lists, songs, constraints)[1], songs, constraints)}
     assert not found["max_per_artist"].holds.any()
+    assert not allowed(lists, songs, constraints, "max_per_artist").any()
+    assert allowed(lists, songs, constraints, "tail_share").all()
     assert found["tail_share"].holds.all()
 
 
