@@ -33,7 +33,7 @@ def fm_odds(
     order = np.lexsort((item, -score, start))
     odds = np.empty(len(user))
     odds[order] = -np.log(np.arange(len(user)) - start + 1.0)
-    return (odds + np.log(settings.unheard) * is_unheard(snapshot, user, item, settings)).astype(np.float32)
+    return np.asarray(odds + np.log(settings.unheard) * is_unheard(snapshot, user, item, settings), dtype=np.float32)
 
 
 def is_unheard(

@@ -58,7 +58,8 @@ class _Group:
         first, end = (np.searchsorted(self.by_value, values, side=side) for side in ("left", "right"))
         n = end - first
         rows = np.arange(n.sum()) + np.repeat(first - (np.cumsum(n) - n), n)
-        return self.song_of[rows]
+        songs: Songs = self.song_of[rows]
+        return songs
 
 
 class Alike(NamedTuple):

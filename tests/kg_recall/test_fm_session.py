@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 from merge_house import N_SONGS, N_USERS, SNAPSHOT, cascade
 from small_house import house
 
+from etl.behaviours import Behaviour
 from etl.errors import UserError
 from kg_recall.fm import FmSession
-from kg_recall.fm_odds import fm_odds, is_unheard
+from kg_recall.fm_odds import StreamHouse, fm_odds, is_unheard
+from kg_recall.fm_stream import FmStream
 from kg_recall.recommender import BATCH_SCHEMA, Recommender
+from ranking.dien import Dien
+from ranking.dien_network import DienSettings
+from ranking.dien_session import DienSession
+from ranking.examples import candidate_examples
 from ranking.stream_settings import StreamSettings
 
 ARTIST_OF = [song // 8 for song in range(N_SONGS)]
@@ -191,6 +197,37 @@ def test_a_session_changes_nothing_outside_it(recommender: Recommender) -> None:
         session.tell(str(song), "block_artist")
     assert recommender.recommend(np.array([USER], dtype=np.int32), 12, "fm").equals(before)
     assert len(recommender.cascade.snapshot.events) == events
+
+
+def with_dien() -> Recommender:
+    built = cascade(SNAPSHOT)
+    table = built.candidates(np.arange(N_USERS, dtype=np.int32))
+    examples = candidate_examples(SNAPSHOT, table.user, table.item, (table.item % 3 == 0).astype(np.float32), seed=0)
+    held_out = examples.user >= N_USERS * 4 // 5
+    built.ranker = Dien(None, DienSettings(width=8, hidden=(16, 8), history=4, batch_size=256, max_epochs=1), seed=1)
+    built.ranker.fit(SNAPSHOT, examples.take(~held_out), examples.take(held_out))
+    built.blend, built.settings = 30.0, replace(built.settings, rank_k=N_SONGS)
+    return Recommender(built, ())
+
+
+def test_a_full_play_brings_dien_forward_and_a_fork_goes_its_own_way() -> None:
+    built = with_dien()
+    table = built.cascade.candidates(np.array([USER], dtype=np.int32))
+    stream = FmStream(built.cascade, StreamHouse.of(SNAPSHOT), table, USER, StreamSettings())
+    listed = songs(built.recommend(np.array([USER], np.int32), N_SONGS, "fm"))
+    fork = stream.fork()
+    assert fork.next(N_SONGS).item.tolist() == listed
+    for played in listed[-3:]:
+        stream.tell(played, Behaviour.FULL_PLAY)
+    users = np.repeat(np.int32(USER), len(table))
+    session = DienSession(built.cascade.ranker, users[:1])  # type: ignore[arg-type]
+    before = session.score(users, table.item)
+    session.heard(users[:3], np.array(listed[-3:]))
+    assert (session.score(users, table.item) != before).all()
+    for standing, expected in ((stream, session.score(users, table.item)), (fork, before)):
+        ranker = standing._standing._after(standing._standing._played).ranker
+        assert ranker is not None
+        np.testing.assert_allclose(ranker.score(users, table.item), expected, atol=1e-6)
 
 
 def test_unknown_songs_artists_and_behaviours_are_the_users_mistake(recommender: Recommender) -> None:
