@@ -109,7 +109,7 @@ def _judge(
     tally.add_candidates(users, table, RankedLists.of(table.user, table.item, merged))
     whole_lists = _whole_lists(table, ranked, played)
     assert cascade.ranker is not None
-    tally.add("ranked", cascade.ranker.name, users, *(_judged_part(lists) for lists in whole_lists))
+    tally.add("ranked", cascade.ranker.name, users, _judged_part(whole_lists[0]), _judged_part(whole_lists[1]))
     whole, whole_new = (
         constraints.reranking.of(lists.take(~cascade.later_versions(lists)), SCENARIO, repeats=repeats)
         for lists, repeats in zip(whole_lists, (True, False), strict=True)

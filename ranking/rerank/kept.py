@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,36 +37,38 @@ class Kept(NamedTuple):
 def kept(lists: Lists, songs: Songs, constraints: Constraints) -> tuple[Kept, ...]:
     """Every constraint that is on, over the first `places` of each list; in the order in which they are given up."""
     top = first_places(lists, constraints.places)
-    owner = np.repeat(np.arange(len(top.first) - 1), np.diff(top.first))
-    size = np.diff(top.first).astype(np.float64)
-    sums = {
-        "explore": np.bincount(owner, songs.is_unsure[top.item], len(size)),
-        "repeats_at_least": np.bincount(owner, top.played, len(size)) / np.maximum(size, 1),
-        "tail_share": np.bincount(owner, songs.is_tail[top.item], len(size)) / np.maximum(size, 1),
-    }
-    sums["repeats_at_most"] = sums["repeats_at_least"]
-    found = []
-    for name in constraints.declared:
-        if name in sums:
-            value = sums[name]
-        else:
-            value = most_of_a_group(top, songs.artists if name == "max_per_artist" else songs.albums, constraints.window)
-        found.append(Kept(name, float(getattr(constraints, name)), name.startswith("max_") or name.endswith("_at_most"), value))
-    return tuple(found)
+    return tuple(
+        Kept(
+            name,
+            float(getattr(constraints, name)),
+            name.startswith("max_") or name.endswith("_at_most"),
+            _value(name, top, songs, constraints),
+        )
+        for name in constraints.declared
+    )
+
+
+def _value(name: str, top: Lists, songs: Songs, constraints: Constraints) -> Values:
+    if name.startswith("max_"):
+        return most_of_a_group(top, songs.artists if name == "max_per_artist" else songs.albums, constraints.window)
+    of_kind = {"explore": songs.is_unsure[top.item], "tail_share": songs.is_tail[top.item]}.get(name, top.played)
+    size = np.diff(top.first)
+    number = np.bincount(np.repeat(np.arange(len(size)), size), of_kind.astype(np.float64), len(size))
+    return np.asarray(number if name == "explore" else number / np.maximum(size, 1), dtype=np.float64)
 
 
 def allowed(lists: Lists, songs: Songs, constraints: Constraints, name: str) -> npt.NDArray[np.bool_]:
     """`[n_lists]` lists whose candidates allow the constraint `name`, were it the only one: filled by it alone they keep it."""
     only, n_lists = constraints.only(name), len(lists.first) - 1
     rows = reordered(lists, np.zeros((n_lists, songs.styles.n_groups)), songs, only, Draw(0, 0))
-    alone = kept(Lists(*(column[rows] for column in lists)), songs, only)
+    alone = kept(lists.take(rows), songs, only)
     return alone[0].holds if alone else np.ones(n_lists, dtype=bool)
 
 
 def first_places(lists: Lists, places: int) -> Lists:
     """The first so many rows of each list."""
     place = np.arange(len(lists.user)) - np.repeat(lists.first[:-1], np.diff(lists.first))
-    return Lists(*(column[place < places] for column in lists))
+    return lists.take(place < places)
 
 
 def most_of_a_group(lists: Lists, groups: Groups, window: int = 0) -> Values:
@@ -106,7 +108,7 @@ def style_divergence(lists: Lists, songs: Songs, tastes: npt.NDArray[np.float64]
 
 
 @compiled
-def _most(first, item, group_first, group, n_groups, window):  # type: ignore[no-untyped-def]
+def _most(first: Any, item: Any, group_first: Any, group: Any, n_groups: int, window: int) -> Any:
     count, most = np.zeros(n_groups, dtype=np.int64), np.zeros(len(first) - 1)
     for one in range(len(first) - 1):
         start, end = first[one], first[one + 1]

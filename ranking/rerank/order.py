@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,10 @@ class Lists(NamedTuple):
         """`[n_lists + 1]` start of each listener's rows."""
         heads = np.flatnonzero(np.concatenate([[True], self.user[1:] != self.user[:-1]])) if len(self.user) else np.empty(0, np.int64)
         return np.append(heads, len(self.user)).astype(np.int64)
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Lists:
+        """The rows at `rows` (mask, or indices that keep listeners together)."""
+        return Lists(self.user[rows], self.item[rows], self.score[rows], self.played[rows], self.last[rows])
 
 
 class Draw(NamedTuple):
@@ -121,7 +125,7 @@ def _chosen_first(owner: npt.NDArray[np.intp], chosen: npt.NDArray[np.int64]) ->
 
 
 @compiled
-def _standardised(score, first, depth):  # type: ignore[no-untyped-def]
+def _standardised(score: Any, first: Any, depth: int) -> Any:
     """Scores with deviation 1 and mean 0 over the best `depth` of each list; a list of equal scores becomes 0."""
     out = np.empty(len(score))
     for one in range(len(first) - 1):
@@ -140,7 +144,7 @@ def _standardised(score, first, depth):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _falling(score, first):  # type: ignore[no-untyped-def]
+def _falling(score: Any, first: Any) -> Any:
     out = score.copy()
     for one in range(len(first) - 1):
         for row in range(first[one] + 1, first[one + 1]):

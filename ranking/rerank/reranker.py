@@ -37,5 +37,5 @@ class Reranker:
         position[users] = np.arange(len(users))
         liked = snapshot.positives.take(position[snapshot.positives.user] >= 0)
         half_life = self.constraints.half_life_plays if snapshot.ordinal else self.constraints.half_life_days
-        weight = liked.count * np.exp2(-snapshot.age(liked) / half_life)
+        weight = liked.count.astype(np.float64) * np.exp2(-snapshot.age(liked) / half_life)
         return style_shares(position[liked.user], liked.item, weight, styles.first, styles.group, len(users), styles.n_groups)

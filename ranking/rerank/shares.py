@@ -22,7 +22,7 @@ EDGE: Final = 1e-9
 
 def at_least(share: float, places: int) -> npt.NDArray[np.int64]:
     """`[places]` songs of the kind among the first 1, 2, … places at least; among all of them the share rounded up."""
-    due = np.floor(share * np.arange(1, places + 1) + EDGE).astype(np.int64)
+    due: npt.NDArray[np.int64] = np.floor(share * np.arange(1, places + 1) + EDGE).astype(np.int64)
     due[-1] = np.ceil(share * places - EDGE)
     return due
 
@@ -30,7 +30,7 @@ def at_least(share: float, places: int) -> npt.NDArray[np.int64]:
 def at_most(share: float, places: int) -> npt.NDArray[np.int64]:
     """`[places]` songs of the kind among the first 1, 2, … places at most; among all of them the share rounded down."""
     most = np.ceil(share * np.arange(1, places + 1) - EDGE).astype(np.int64)
-    return np.minimum(most, int(np.floor(share * places + EDGE)))
+    return np.asarray(np.minimum(most, int(np.floor(share * places + EDGE))), dtype=np.int64)
 
 
 @compiled
