@@ -100,7 +100,7 @@ class FmStream:
         if liked:
             self._liked = (*self._liked, _Liked(song, liked, len(self._heard), behaviour in HEARTS))
         if behaviour in HEARTS:
-            self._enter(self._house.groups.alike(song).close)
+            self._enter(self._house.groups.close(song))
         if behaviour == Behaviour.FULL_PLAY:
             self._standing.full_play(song)
         if behaviour == Behaviour.BLOCK_ARTIST:
@@ -125,11 +125,9 @@ class FmStream:
 
     def _choose(self) -> tuple[int, float, int, bool] | None:
         """The next song, its log odds, and the song and kind of the act that brought it."""
-        songs, raised = self._feedback.songs, self._feedback.raised()
-        without = self._standing.odds + self._bar
-        without[songs] -= self._feedback.lowered()
-        odds = np.maximum(self._standing.odds, self._entry) + self._bar
-        odds[songs] += raised - self._feedback.lowered()
+        lowered = self._feedback.lowered()
+        without = self._standing.odds + self._bar - lowered
+        odds = np.maximum(self._standing.odds, self._entry) + self._bar - lowered + self._feedback.raised()
         best = int(odds.argmax()) if len(odds) else -1
         if best < 0 or odds[best] == GONE:
             return None

@@ -12,9 +12,11 @@ sums, so acts on songs that have been heard can come in any order, and a skip ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, Self
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -22,124 +24,123 @@ from graph.projection import Projection
 from ranking.stream_settings import FACETS, StreamSettings
 
 Floats = npt.NDArray[np.float64]
-Songs = npt.NDArray[np.int32]
+Ids = npt.NDArray[np.int32]
 LIKED, REFUSED = 0, 1
-"""Sides of what is known of a song."""
+"""Sides of what is known of a value."""
+
+
+def _jit(function: Callable[..., Any]) -> Any:
+    return numba.njit(cache=True, nogil=True)(function)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Songs by one facet, both ways."""
+    """Songs by one facet, both ways. Its values are numbered from 0."""
 
     offsets: npt.NDArray[np.int64]
     """`[n_songs + 1]`"""
-    values: npt.NDArray[np.int32]
-    """`[n]` entity ids of each song in turn."""
-    order: npt.NDArray[np.int64]
-    """`[n]` rows of `values` by value."""
-    by_value: npt.NDArray[np.int32]
-    """`[n]` `values[order]`, ascending."""
-    song_of: Songs
-    """`[n]` songs of `by_value`."""
+    values: Ids
+    """`[n]` values of each song in turn."""
+    entity: Ids
+    """`[n_values]` entity id of each value, ascending."""
+    first: npt.NDArray[np.int64]
+    """`[n_values + 1]`"""
+    songs: Ids
+    """`[n]` songs of each value in turn."""
 
     @classmethod
     def of(cls, projection: Projection, relation: str) -> Self:
-        offsets, values = projection.facet(relation)
+        offsets, entities = projection.facet(relation)
+        entity, values = np.unique(entities, return_inverse=True)
         order = np.argsort(values, kind="stable")
         song = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
-        return cls(offsets, values, order, values[order], song[order])
+        first = np.searchsorted(values[order], np.arange(len(entity) + 1))
+        return cls(offsets, values.astype(np.int32), entity, first, song[order])
 
-    def values_of(self, song: int) -> npt.NDArray[np.int32]:
+    def values_of(self, song: int) -> Ids:
         """Values of a song."""
         return self.values[self.offsets[song] : self.offsets[song + 1]]
 
-    def songs_of(self, values: npt.NDArray[np.integer]) -> Songs:
-        """Songs of each value, one value after another; a song of two comes twice."""
-        first, end = (np.searchsorted(self.by_value, values, side=side) for side in ("left", "right"))
-        n = end - first
-        rows = np.arange(n.sum()) + np.repeat(first - (np.cumsum(n) - n), n)
-        songs: Songs = self.song_of[rows]
-        return songs
-
-
-class Alike(NamedTuple):
-    """Songs that share a facet with one song."""
-
-    songs: Songs
-    """`[m]` ascending, the song itself among them."""
-    share: Floats
-    """`[m, n_facets]` share of each song's own artists, albums and styles that it has in common with that song."""
-
-    @property
-    def close(self) -> Songs:
-        """Those that share an artist or an album."""
-        return self.songs[(self.share[:, :2] > 0).any(axis=1)]
+    def songs_of(self, values: npt.NDArray[np.integer]) -> Ids:
+        """Songs of any of these values, ascending."""
+        return np.unique(np.concatenate([np.zeros(0, np.int32), *(self.songs[self.first[v] : self.first[v + 1]] for v in values)]))
 
 
 class SongGroups:
     """Artists, albums and styles of all songs, and the songs of each: made once for a catalogue, read by all sessions."""
 
     def __init__(self, projection: Projection) -> None:
-        self._groups: Final = tuple(_Group.of(projection, relation) for relation in FACETS.values())
+        self.groups: Final = tuple(_Group.of(projection, relation) for relation in FACETS.values())
+        self.n_songs: Final = projection.n_songs
 
-    def alike(self, song: int) -> Alike:
-        """Songs that share an artist, an album or a style with `song`."""
-        met = [np.unique(group.songs_of(group.values_of(song)), return_counts=True) for group in self._groups]
-        songs = np.unique(np.concatenate([found for found, _ in met]))
-        share = np.zeros((len(songs), len(met)))
-        for column, (group, (found, n)) in enumerate(zip(self._groups, met, strict=True)):
-            share[np.searchsorted(songs, found), column] = n / (group.offsets[found + 1] - group.offsets[found])
-        return Alike(songs, share)
+    def songs_of_artists(self, artists: npt.NDArray[np.integer]) -> Ids:
+        """All songs of some artists, by entity id; an entity that sings nothing has none."""
+        group = self.groups[0]
+        return group.songs_of(np.flatnonzero(np.isin(group.entity, artists)))
 
-    def songs_of_artists(self, artists: npt.NDArray[np.integer]) -> Songs:
-        """All songs of some artists, by entity id."""
-        return self._groups[0].songs_of(artists)
-
-    def artists_of(self, song: int) -> npt.NDArray[np.int32]:
+    def artists_of(self, song: int) -> Ids:
         """Entity ids of a song's artists."""
-        return self._groups[0].values_of(song)
+        return self.groups[0].entity[self.groups[0].values_of(song)]
+
+    def close(self, song: int) -> Ids:
+        """Songs that share an artist or an album with `song`, itself among them where it has any."""
+        return np.union1d(*(group.songs_of(group.values_of(song)) for group in self.groups[:2]))
 
     def common(self, song: int, other: int) -> tuple[int, int]:
         """The first facet (by code of `FACETS`) and its entity that two songs share; -1 and -1 where there is none."""
-        for column, group in enumerate(self._groups):
+        for column, group in enumerate(self.groups):
             both = np.intersect1d(group.values_of(song), group.values_of(other))
             if len(both):
-                return column, int(both[0])
+                return column, int(group.entity[both[0]])
         return -1, -1
 
 
 class StreamFeedback:
-    """What a session's acts say about songs, as they stand after the last song heard."""
+    """What a session's acts say about songs, as they stand after the last song heard. A shallow copy goes its own way."""
 
     def __init__(self, groups: SongGroups, settings: StreamSettings) -> None:
         self._groups, self._settings = groups, settings
         self._fade = 0.5 ** (1.0 / settings.half_life_songs)
-        self.songs: Songs = np.zeros(0, dtype=np.int32)
-        """`[m]` songs about which anything is known, ascending."""
-        self._known: Floats = np.zeros((2, 0, len(FACETS)))
+        self._known = tuple(np.zeros((2, len(group.entity))) for group in groups.groups)
+        """Of each facet hearts and skips of its values, `[2, n_values]`."""
 
     def pass_song(self) -> None:
         """One more song has been heard: what was known before fades."""
-        self._known = self._known * self._fade
+        self._known = tuple(known * self._fade for known in self._known)
 
     def add(self, song: int, liked: float, refused: float) -> None:
         """An act on `song`, in hearts and in skips."""
-        alike = self._groups.alike(song)
-        songs = np.union1d(self.songs, alike.songs)
-        known = np.zeros((2, len(songs), len(FACETS)))
-        known[:, np.searchsorted(songs, self.songs)] = self._known
-        known[:, np.searchsorted(songs, alike.songs)] += np.array([liked, refused])[:, None, None] * alike.share
-        self.songs, self._known = songs, known
+        self._known = tuple(known.copy() for known in self._known)
+        for known, group in zip(self._known, self._groups.groups, strict=True):
+            known[:, group.values_of(song)] += [[liked], [refused]]
 
     def raised(self) -> Floats:
-        """`[m]` logarithm, 0 or more, of the factor by which liking multiplies the odds of `songs`."""
+        """`[n_songs]` logarithm, 0 or more, of the factor by which liking multiplies the odds of every song."""
         return self._log_factor(LIKED, self._settings.raised_by)
 
     def lowered(self) -> Floats:
-        """`[m]` logarithm, 0 or more, of the divisor that refusing makes of them."""
+        """`[n_songs]` logarithm, 0 or more, of the divisor that refusing makes."""
         return self._log_factor(REFUSED, self._settings.lowered_by)
 
     def _log_factor(self, side: int, strength: float) -> Floats:
-        known = np.minimum(self._known[side], self._settings.most)
-        factor: Floats = np.log1p(strength * known) @ np.array(self._settings.exponents)
-        return factor
+        total = np.zeros(self._groups.n_songs)
+        for known, group, exponent in zip(self._known, self._groups.groups, self._settings.exponents, strict=True):
+            if strength * exponent and known[side].any():
+                _add_log_factor(total, group.offsets, group.values, known[side], strength, self._settings.most, exponent)
+        return total
+
+
+@_jit
+def _add_log_factor(total, offsets, values, known, strength, most, exponent):  # type: ignore[no-untyped-def]
+    """Adds `exponent * ln(1 + strength * min(mean of a song's values, most))` to `total` of each song."""
+    of_one = exponent * np.log1p(strength * np.minimum(known, most))
+    for song in range(len(total)):
+        start, end = offsets[song], offsets[song + 1]
+        if end == start + 1:
+            total[song] += of_one[values[start]]
+        elif end > start:
+            mean = 0.0
+            for place in range(start, end):
+                mean += known[values[place]]
+            if mean > 0:
+                total[song] += exponent * np.log1p(strength * min(mean / (end - start), most))
