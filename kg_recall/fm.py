@@ -1,9 +1,10 @@
 """A listener's `fm` stream as a player holds it: songs come one after another, and every act counts before the next.
 
-    session = Recommender.load(context).fm("u000017")
+    recommender = Recommender.load(context)
+    session = recommender.fm(recommender.cascade.snapshot.catalogue.user("u000017"))
     session.next()                    # one song, a frame of the columns of `recommend`
     session.tell("s000123", "skip")   # its artist falls at once
-    session.next(3)
+    session.fork().next(3)            # what would come: to be fetched ahead, and not heard yet
 
 A session reads what has been learned and writes nothing: neither the workspace nor the recommender changes, so any number of sessions
 can share one. What was done in it comes into the models with the source's next extraction, where it belongs.
@@ -12,6 +13,7 @@ can share one. What was done in it comes into the models with the source's next 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,6 +61,12 @@ class FmSession:
         said = fm_reasons.of_session(served, self._house.groups, words.name, words.key, self._recommender.language)
         brought = said["reason"].is_not_null()
         return frame.with_columns(said[name].zip_with(brought, frame[name]).alias(name) for name in ("reason", "path"))
+
+    def fork(self) -> FmSession:
+        """The same session, to be continued apart from this one."""
+        other = copy(self)
+        other._stream = self._stream.fork()
+        return other
 
     def tell(self, song_id: str, behaviour: str) -> None:
         """The listener did this to a song: any behaviour of the source contract; `heart` and `red_heart` say `collect`.

@@ -2,8 +2,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import polars as pl
 import pytest
-from tiny_workspace import with_models
+from tiny_workspace import StandIn, with_models
 
 from etl.behaviours import Behaviour
 from etl.errors import UserError
@@ -108,3 +110,27 @@ def test_the_command_refuses_mistakes_in_one_line(models: Path, capsys: pytest.C
     assert "cannot read the feedback file nowhere" in complaint(capsys, "--scenario", "fm", "--feedback", "nowhere")
     acts.write_text(GOOD + "{}\n")
     assert "acts, line 2: no behaviour" in complaint(capsys, "--scenario", "fm", "--feedback", str(acts))
+
+
+def test_the_command_tells_the_session_and_prints_what_comes_next(
+    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Feedback] = []
+
+    class Session:
+        def tell_all(self, acts: list[Feedback]) -> None:
+            told.extend(acts)
+
+        def next(self, n: int) -> pl.DataFrame:
+            return StandIn().recommend(np.array([0], np.int32), n, "fm, told")
+
+    class Recommender(StandIn):
+        def fm(self, user: int, repeats: str) -> Session:
+            assert (user, repeats) == (0, "exclude")
+            return Session()
+
+    monkeypatch.setattr(sys.modules["kg_recall.recommender"], "Recommender", Recommender, raising=False)
+    path = written(models, GOOD)
+    assert invoke(["recommend", "u1", "--scenario", "fm", "-k", "2", "--repeats", "exclude", "--feedback", str(path)]) == 0
+    assert capsys.readouterr().out.count("because it is fm, told") == 2
+    assert told == [Feedback(f"{path}, line 1", Behaviour.SKIP, "1")]

@@ -10,6 +10,7 @@ from small_house import house
 
 from etl.behaviours import Behaviour
 from etl.errors import UserError
+from kg_recall.feedback_file import Feedback
 from kg_recall.fm import FmSession
 from kg_recall.fm_odds import StreamHouse, fm_odds, is_unheard
 from kg_recall.fm_stream import FmStream
@@ -228,6 +229,28 @@ def test_a_full_play_brings_dien_forward_and_a_fork_goes_its_own_way() -> None:
         ranker = standing._standing._after(standing._standing._played).ranker
         assert ranker is not None
         np.testing.assert_allclose(ranker.score(users, table.item), expected, atol=1e-6)
+
+
+def test_looking_ahead_leaves_the_session_where_it_is(recommender: Recommender) -> None:
+    session = recommender.fm(USER)
+    ahead = songs(session.fork().next(5))
+    session.fork().tell(str(ahead[0]), "block_artist")
+    assert songs(session.next(5)) == ahead
+
+
+def test_acts_of_a_file_are_applied_in_order_and_mistakes_name_their_line(recommender: Recommender) -> None:
+    session, told = recommender.fm(USER), recommender.fm(USER)
+    acts = [("skip", 3), ("collect", 12), ("full_play", 30)]
+    for behaviour, song in acts:
+        told.tell(str(song), behaviour)
+    session.tell_all(Feedback("f, line 1", Behaviour[name.upper()], str(song)) for name, song in acts)
+    session.tell_all([Feedback("f, line 4", Behaviour.BLOCK_ARTIST, None, "2")])
+    told.block_artist("2")
+    assert session.next(12).equals(told.next(12))
+    with pytest.raises(UserError, match="f, line 5: unknown song 'x'"):
+        session.tell_all([Feedback("f, line 5", Behaviour.SKIP, "x")])
+    with pytest.raises(UserError, match="f, line 6: unknown artist 'x'"):
+        session.tell_all([Feedback("f, line 6", Behaviour.BLOCK_ARTIST, None, "x")])
 
 
 def test_unknown_songs_artists_and_behaviours_are_the_users_mistake(recommender: Recommender) -> None:
