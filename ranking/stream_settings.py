@@ -28,8 +28,8 @@ class StreamSettings:
     """The same where the source's time is ordinal, in later plays of the listener: what 30 days are to the route `repeat`."""
     unheard: float = 2.0
     """Odds of unheard songs are multiplied by it; 1 favours nothing."""
-    raised_by: float = 3.0
-    """A red heart adds so much to the factor 1 of its artist's songs: what stood at place 20 comes to place 5."""
+    raised_by: float = 5.0
+    """A red heart adds so much to the factor 1 of its artist's songs: what stood at place 30 comes to place 5."""
     lowered_by: float = 20.0
     """A skip adds so much to the divisor 1 of its artist's songs: the first of the list falls behind the twentieth."""
     full_play: float = 0.5

@@ -43,7 +43,7 @@ def test_half_as_much_counts_after_the_half_life() -> None:
     feedback.add(0, 1.0, 0.0)
     for _ in range(10):
         feedback.pass_song()
-    assert np.exp(feedback.raised()[6]) == pytest.approx(1 + 3 / 2)
+    assert np.exp(feedback.raised()[6]) == pytest.approx(1 + SETTINGS.raised_by / 2)
 
 
 @settings(max_examples=60, deadline=None)
