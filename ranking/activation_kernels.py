@@ -67,8 +67,8 @@ def _forward(pairs: Pairs, given: tuple[Tensor, ...], hidden: tuple[Tensor, ...]
         _products(song.numpy(), target.numpy(), at[0], at[1], product.numpy())
         torch.mm(product[:m], of_product, out=first_layer)
         _first_layer(*tables, *at, first_layer.numpy())
-        torch.addmm(second_bias, first_layer, second, out=second_layer)
-        _second_layer(second_layer.numpy(), last.numpy(), last_bias.numpy(), weights[part].numpy())
+        torch.mm(first_layer, second, out=second_layer)
+        _second_layer(second_layer.numpy(), second_bias.numpy(), last.numpy(), last_bias.numpy(), weights[part].numpy())
     return weights
 
 
@@ -113,11 +113,11 @@ def _first_layer(of_song: Floats, of_target: Floats, of_age: Floats, history: Ro
 
 
 @kernel
-def _second_layer(layer: Floats, last: Floats, last_bias: Floats, weights: Floats) -> None:
+def _second_layer(layer: Floats, bias: Floats, last: Floats, last_bias: Floats, weights: Floats) -> None:
     for p in range(len(layer)):
         own, total = layer[p], last_bias[0]
         for j in range(len(own)):
-            own[j] = sigmoid(own[j])
+            own[j] = sigmoid(own[j] + bias[j])
             total += own[j] * last[j]
         weights[p] = total
 

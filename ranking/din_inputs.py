@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from etl.behaviours import POSITIVE
 from etl.sequences import BehaviourSequences
-from ranking.din_network import N_AGES, DinBatch
+from ranking.din_network import DinBatch
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
-from ranking.ranges import packed, times_covered
+from ranking.history_pairs import SECONDS_PER_HOUR, Ints, age_buckets, merged_pairs
+from ranking.ranges import times_covered
 from ranking.ranker import Examples
 from ranking.song_inputs import NO_FACETS, Rows, SongInputs, distinct, taken
 from recall.snapshot import Snapshot
@@ -63,16 +65,16 @@ class DinInputs(SongInputs):
 
     def batch(self, columns: HistoryColumns) -> tuple[DinBatch, npt.NDArray[np.int64]]:
         """The batch of all rows of `columns`, songs' own inputs left out; and the distinct songs `[u]` that its song rows mean."""
-        owner, rows = packed(columns.start, columns.end)
-        history = self.histories.item[rows]
-        songs, place = distinct(self.n_songs, columns.item, history)
+        pairs = merged_pairs(columns.start, columns.end, *self._clock(columns), self.n_songs)
+        songs, place = distinct(self.n_songs, columns.item, pairs.song)
         batch = DinBatch(
             given=torch.empty(0),
             facets=NO_FACETS,
             target=torch.from_numpy(place[columns.item]),
-            history=torch.from_numpy(place[history]),
-            owner=torch.from_numpy(owner),
-            age=torch.from_numpy(self.ages(columns, owner, rows)),
+            history=torch.from_numpy(place[pairs.song]),
+            owner=torch.from_numpy(pairs.owner),
+            age=torch.from_numpy(pairs.age),
+            count=torch.from_numpy(pairs.count),
             numeric=torch.from_numpy(columns.numeric),
             codes=torch.from_numpy(columns.codes),
             label=torch.from_numpy(columns.label),
@@ -86,12 +88,20 @@ class DinInputs(SongInputs):
         )
 
     def ages(self, columns: HistoryColumns, owner: npt.NDArray[np.intp], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Age bucket of each history entry: log2 of hours, or of its place from the end where time is ordinal."""
+        """Age bucket of each history entry `[p]`: log2 of hours, or of its place from the end where time is ordinal."""
         if self.ordinal:
-            age = (columns.end[owner] - 1 - rows).astype(np.float32)
-        else:
-            age = ((columns.ts[owner] - self.histories.ts[rows]) / 3_600.0).astype(np.float32)
-        return np.clip(np.log2(1.0 + np.maximum(age, 0.0)), 0, N_AGES - 1).astype(np.int64)
+            return age_buckets(columns.end[owner] - 1 - rows)
+        return age_buckets((columns.ts[owner] - self.histories.ts[rows]) // SECONDS_PER_HOUR)
+
+    def _clock(self, columns: HistoryColumns) -> tuple[Ints, npt.NDArray[np.int32], Ints, int]:
+        """What ages are counted on, as `merged_pairs` takes it: each example's now, songs and moments of rows, and the unit."""
+        if self.ordinal:
+            return columns.end - 1, self.histories.item, self._row, 1
+        return columns.ts, self.histories.item, self.histories.ts, SECONDS_PER_HOUR
+
+    @cached_property
+    def _row(self) -> Ints:
+        return np.arange(len(self.histories), dtype=np.int64)
 
 
 def in_histories(

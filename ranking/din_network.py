@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from ranking.activation_unit import ActivationUnit, attend
+from ranking.history_pairs import N_AGES
 from ranking.song_network import Bag, DeepSettings, SongNetwork, tower
-
-N_AGES = 16
-"""Age buckets of history entries: powers of two of hours, or of entries where time is ordinal."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class DinSettings(DeepSettings):
 
 
 class DinBatch(NamedTuple):
-    """One batch of `b` examples over `u` distinct songs, histories packed into `p` rows."""
+    """One batch of `b` examples over `u` distinct songs, histories packed into `p` entries."""
 
     given: Tensor
     """`[u, given_dim]` vectors of the songs from the shared encoder."""
@@ -42,6 +40,8 @@ class DinBatch(NamedTuple):
     """`[p]` example of the history entry, ascending."""
     age: Tensor
     """`[p]` age bucket."""
+    count: Tensor
+    """`[p]` how often the entry is to be counted."""
     numeric: Tensor
     """`[b, n_numeric]`"""
     codes: Tensor
@@ -68,7 +68,7 @@ class DinNetwork(SongNetwork):
         """Logits `[b]` where the songs' vectors `[u, width]` are at hand."""
         target = song.index_select(0, batch.target)
         weight = self.unit(song, target, batch.history, batch.owner, batch.age)
-        interest = attend(weight, song, batch.history, batch.owner, len(target), softmax=self.softmax)
+        interest = attend(weight, song, batch.history, batch.owner, len(target), count=batch.count, softmax=self.softmax)
         codes = self.code(batch.codes).flatten(1)
         logit: Tensor = self.mlp(torch.cat((interest, target, interest * target, codes, batch.numeric), dim=1))
         return logit.squeeze(1)

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from etl.sequences import BehaviourSequences
 from etl.session_rules import NAMED_RULES
-from ranking.din_network import N_AGES
 from ranking.domain_events import DomainEvents
 from ranking.domain_masses import MASS_FACETS, DecayedMass, MassFacets
 from ranking.domain_network import DomainBatch, HistoryBatch, NearBatch
 from ranking.domain_settings import DomainSettings
 from ranking.facets import FacetVocabulary, song_facets
 from ranking.features import Features
+from ranking.history_pairs import N_AGES
 from ranking.own_clock import OwnClock
 from ranking.ranges import packed
 from ranking.ranker import Examples

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ranking.activation_unit import Dice, attend
-from ranking.din_network import N_AGES
 from ranking.domain_events import SIGN
 from ranking.domain_masses import MASS_FACETS
 from ranking.domain_settings import DomainSettings
+from ranking.history_pairs import N_AGES
 from ranking.session_encoder import SessionEncoder, SessionInterest
 from ranking.session_inputs import SessionBatch
 from ranking.song_network import Bag, SongNetwork

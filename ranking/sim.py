@@ -92,7 +92,14 @@ class SimInputs:
         owner, rows = self._entries(columns)
         history = self.recent.histories.item[rows]
         songs, place = distinct(self.n_songs, recent.item, history)
-        numbers = (owner, self.recent.ages(recent, owner, rows), recent.numeric, recent.codes, recent.label)
+        numbers = (
+            owner,
+            self.recent.ages(recent, owner, rows),
+            np.ones(len(owner), np.float32),
+            recent.numeric,
+            recent.codes,
+            recent.label,
+        )
         parts = (torch.from_numpy(part) for part in (place[recent.item], place[history], *numbers))
         return DinBatch(torch.empty(0), NO_FACETS, *parts), songs
 

@@ -1,4 +1,5 @@
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -138,9 +139,10 @@ def test_histories_are_the_last_positive_songs_before_the_example(house: Snapsho
     for row in range(0, len(examples), 97):
         past = np.flatnonzero(positive[: examples.position[row]] & (events.user[: examples.position[row]] == examples.user[row]))[-5:]
         mine = (batch.owner == row).numpy()
-        assert distinct[batch.history.numpy()[mine]].tolist() == events.item[past].tolist()
         hours = (examples.ts[row] - events.ts[past]) / 3_600
-        assert batch.age.numpy()[mine].tolist() == np.clip(np.log2(1 + hours), 0, 15).astype(int).tolist()
+        wanted = Counter(zip(events.item[past].tolist(), np.clip(np.log2(1 + hours), 0, 15).astype(int).tolist(), strict=True))
+        songs, ages = distinct[batch.history.numpy()[mine]].tolist(), batch.age.numpy()[mine].tolist()
+        assert dict(zip(zip(songs, ages, strict=True), batch.count.numpy()[mine].tolist(), strict=True)) == wanted
         assert distinct[batch.target[row]] == examples.item[row]
 
 
