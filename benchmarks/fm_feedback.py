@@ -97,6 +97,13 @@ class Service:
         users = np.flatnonzero(played >= MIN_PLAYS).astype(np.int32)
         return cls(cascade, StreamHouse.of(cascade.snapshot), Audience(size), users, size.seed)
 
+    @property
+    def served(self) -> str:
+        """What recommends, in words."""
+        cascade = self.cascade
+        widths, ranker = cascade.settings, "no ranker" if cascade.ranker is None else f"the ranker {cascade.ranker.name}"
+        return f"{len(cascade.routes)} routes of {widths.route_k} and {widths.new_k} new songs, the learned merge and {ranker}"
+
     def stream(self, user: int, settings: StreamSettings) -> FmStream:
         """A new stream of one listener."""
         scenes = self.cascade.snapshot.scenes
@@ -143,7 +150,7 @@ def measure(service: Service, settings: StreamSettings) -> dict[str, Any]:
             cell[f"skips{which}"].append(np.mean([song.outcome == SKIP for song in heard]))
             cell[f"chance{which}"].append(np.mean([song.chance_of_skip for song in heard]))
             cell[f"hearts{which}"].append(np.mean([song.heart for song in heard]))
-    return {**{name: np.round(values, 6).tolist() for name, values in cell.items()}, "cases": cases}
+    return {**{name: np.round(values, 6).tolist() for name, values in cell.items()}, "cases": cases, "served": service.served}
 
 
 def replayed(service: Service, stream: FmStream, item: int) -> tuple[int, int]:
@@ -208,9 +215,9 @@ def page(variants: list[str], seeds: list[int], size: SimulationSettings, work: 
         "# The stream fm with and without feedback",
         "",
         f"`python benchmarks/fm_feedback.py --seeds {' '.join(map(str, seeds))}`: simulated services of {size.n_songs:,} songs,",
-        f"{size.n_users:,} listeners and {size.n_days} days, one for each seed; default routes, merge and ranker, evaluated models",
-        f"(`evaluate.refit = false`). {n:,} listeners with at least {MIN_PLAYS} plays, {SONGS} songs each, answered by the simulation's",
-        "truth. Intervals: 95 % bootstrap over the listeners of all seeds, paired.",
+        f"{size.n_users:,} listeners and {size.n_days} days, one for each seed; {' / '.join(sorted({cell['served'] for cell in first}))},",
+        f"as evaluated (`evaluate.refit = false`). {n:,} listeners with at least {MIN_PLAYS} plays, {SONGS} songs each, answered by the",
+        "simulation's truth. Intervals: 95 % bootstrap over the listeners of all seeds, paired.",
         "",
         f"**After a skip.** Of {cases.all:,} skips, {cases.there:,} are of an artist who would have been among the next {NEXT} songs had",
         f"the song been played. Her share fell in {cases.fell:,} of them, **{cases.fell / max(cases.there, 1):.2%}** (claimed: 99 %), from",
