@@ -2,9 +2,9 @@
 
     python benchmarks/fm_feedback.py --seeds 0 1 2
 
-Every seed is a simulated service of its own, brought through all steps of `kg-recall run`. After its last day every listener (no account
-of a robot, at least MIN_PLAYS plays) has a session of SONGS songs at one time of day, chosen by seed, and answers to each song from the
-simulation's truth (`etl/simulation/answers.py`), with the same luck in both streams:
+Every seed is a simulated service of its own, brought through the steps of `kg-recall run` as far as `train`. After its last day
+listeners (MOST_LISTENERS at most, no account of a robot, at least MIN_PLAYS plays) have a session of SONGS songs each, at one time of
+day, chosen by seed, and answer to each song from the simulation's truth (`etl/simulation/answers.py`), with the same luck in both streams:
 
 - with feedback: what is done with a song is told before the next one is chosen;
 - without: the same model, session and start, nothing told.
@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from simulated_service import simulated
 
 from etl.behaviours import Behaviour
@@ -40,10 +41,13 @@ from kg_recall.runner import run_steps
 from kg_recall.steps import STEP
 from kg_recall.training import load_serving
 from ranking.stream_settings import StreamSettings
+from recall.candidate_table import CandidateTable
 
 SONGS: Final = 20
 NEXT: Final = 10
 MIN_PLAYS: Final = 20
+MOST_LISTENERS: Final = 150
+"""Of each service, drawn by seed."""
 N_SLOTS: Final = 4
 VARIANTS: Final[dict[str, dict[str, float]]] = {
     "as set": {},
@@ -70,6 +74,26 @@ class Song(NamedTuple):
     chance_of_skip: float
 
 
+class Remembering(Cascade):
+    """A cascade that is asked for the same listener by every variant, and works once."""
+
+    def candidates(self, users: npt.NDArray[np.int32]) -> CandidateTable:
+        """As the cascade has them."""
+        found: CandidateTable = self._once(("candidates", *users.tolist()), lambda: super(Remembering, self).candidates(users))
+        return found
+
+    def merged(self, table: CandidateTable) -> npt.NDArray[np.float32]:
+        """As the cascade has it."""
+        found: npt.NDArray[np.float32] = self._once(("merged", *np.unique(table.user)), lambda: super(Remembering, self).merged(table))
+        return found
+
+    def _once(self, key: tuple[Any, ...], work: Callable[[], Any]) -> Any:
+        known = self.__dict__.setdefault("_found", {})
+        if key not in known:
+            known[key] = work()
+        return known[key]
+
+
 @dataclass
 class Service:
     """One simulated service: what recommends, and who answers."""
@@ -90,12 +114,19 @@ class Service:
         context = Context.open(config, quiet=True)
         for outcome in run_steps(context, [STEP[name] for name in ("etl", "graph", "embed", "train")]):
             print(folder.name, outcome.step, outcome.did, flush=True)
-        cascade, robots = load_serving(context), context.lake().robots
+        cascade = load_serving(context)
+        return cls.of(cascade, context.lake().robots, size)
+
+    @classmethod
+    def of(cls, cascade: Cascade, robots: pl.DataFrame, size: SimulationSettings) -> Service:
+        """The service of a cascade that was trained on it."""
         played = np.bincount(cascade.snapshot.plays.user, minlength=cascade.snapshot.catalogue.n_users)
         if robots.height:
             played[robots["user"].to_numpy()] = 0
         users = np.flatnonzero(played >= MIN_PLAYS).astype(np.int32)
-        return cls(cascade, StreamHouse.of(cascade.snapshot), Audience(size), users, size.seed)
+        some = np.sort(np.random.default_rng(size.seed).permutation(users)[:MOST_LISTENERS])
+        remembering = Remembering(**{item.name: getattr(cascade, item.name) for item in fields(cascade) if item.init})
+        return cls(remembering, StreamHouse.of(cascade.snapshot), Audience(size), some, size.seed)
 
     @property
     def served(self) -> str:
