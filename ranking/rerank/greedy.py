@@ -14,13 +14,9 @@ import numpy.typing as npt
 from etl.event_rows import compiled
 from ranking.rerank import caps, dpp, shares
 from ranking.rerank.calibration import add_styles, divergence_with, listed_divergence
-from ranking.rerank.settings import GIVEN_UP, Constraints
+from ranking.rerank.rules import ALBUM, ARTIST, AT_LEAST, AT_MOST, EXPLORE, NOTHING_KEPT, PLAYED, TAIL, UNSURE, Rules
 from ranking.rerank.songs import Songs
 
-EXPLORE, AT_LEAST, AT_MOST, TAIL, ALBUM, ARTIST = (1 << place for place in range(len(GIVEN_UP)))
-"""Bits of what is broken."""
-UNSURE, PLAYED, IN_TAIL = 0, 1, 2
-"""Kinds of which a list holds so many at least: columns of `Pool.kinds`."""
 DRAWN: Final = 1e6
 """Gain of a drawn song, less its draw, above any other."""
 
@@ -40,43 +36,6 @@ class Pool(NamedTuple):
     """`[m]` the draw of each pair, lowest first."""
 
 
-class Rules(NamedTuple):
-    """Constraints as arrays and numbers."""
-
-    places: int
-    least: npt.NDArray[np.int64]
-    """`[3, places]` songs of each kind that the first places hold at least."""
-    most_played: npt.NDArray[np.int64]
-    """`[places]` played songs that they hold at most."""
-    per_artist: int
-    per_album: int
-    window: int
-    """Places that caps look at, the next one included."""
-    diversity: float
-    """δ / (1 - δ)"""
-    similar: int
-    """Places that diversity looks at, the next one included."""
-    calibration: float
-    """λ / (1 - λ)"""
-
-    @classmethod
-    def of(cls, given: Constraints) -> Rules:
-        """The constraints as compiled code takes them."""
-        places = given.places
-        least = [shares.at_least(share, places) for share in (given.explore / places, given.repeats_at_least, given.tail_share)]
-        return cls(
-            places=places,
-            least=np.stack(least),
-            most_played=shares.at_most(given.repeats_at_most, places),
-            per_artist=given.max_per_artist,
-            per_album=given.max_per_album,
-            window=given.window or places,
-            diversity=given.diversity / (1 - given.diversity),
-            similar=given.diversity_window or places,
-            calibration=given.calibration / (1 - given.calibration),
-        )
-
-
 def choose(pool: Pool, tastes: npt.NDArray[np.float64], songs: Songs, rules: Rules) -> npt.NDArray[np.int64]:
     """Rows of `pool` in the order of the places, list after list: `[Σ min(places, candidates)]`.
 
@@ -89,100 +48,141 @@ def choose(pool: Pool, tastes: npt.NDArray[np.float64], songs: Songs, rules: Rul
     return np.asarray(_choose(pool, tastes, songs, rules))
 
 
+class State(NamedTuple):
+    """A list as far as it has come; `m` candidates."""
+
+    item: npt.NDArray[np.int32]
+    """`[m]` songs."""
+    gain: npt.NDArray[np.float64]
+    """`[m]` scores."""
+    kinds: npt.NDArray[np.bool_]
+    """`[m, 3]`"""
+    drawn: npt.NDArray[np.float64]
+    """`[m]`"""
+    taken: npt.NDArray[np.bool_]
+    """`[m]` whether the candidate has a place."""
+    soft: npt.NDArray[np.float64]
+    """`[m]` what diversity and calibration add to the score at the next place."""
+    have: npt.NDArray[np.int64]
+    """`[3]` songs of each kind in the list."""
+    taste: npt.NDArray[np.float64]
+    """`[n_styles]` the listener's shares of styles."""
+    listed: npt.NDArray[np.float64]
+    """`[n_styles + 1]` masses of styles in the list, and their sum."""
+    rows: npt.NDArray[np.float64]
+    """`[m, width]` Cholesky rows of the similarity (`dpp.py`)."""
+    left: npt.NDArray[np.float64]
+    """`[m]` what of each song the last places do not explain."""
+    artist: npt.NDArray[np.int64]
+    """`[n_artists]` songs of each within the window."""
+    album: npt.NDArray[np.int64]
+    """`[n_albums]`"""
+
+
 @compiled
 def _choose(pool: Any, tastes: Any, songs: Any, rules: Any) -> Any:
     chosen, n = np.empty(len(pool.item), dtype=np.int64), 0
     artist, album = np.zeros(songs.artists.n_groups, dtype=np.int64), np.zeros(songs.albums.n_groups, dtype=np.int64)
     for one in range(len(pool.first) - 1):
-        start, end = pool.first[one], pool.first[one + 1]
-        picks = _one_list(pool, start, end, tastes[one], songs, rules, artist, album)
-        chosen[n : n + len(picks)] = picks
+        start = pool.first[one]
+        state = _begun(pool, start, pool.first[one + 1], tastes[one], rules, artist, album)
+        picks = _filled(state, songs, rules)
+        chosen[n : n + len(picks)] = picks + start
         n += len(picks)
     return chosen[:n].copy()
 
 
 @compiled
-def _one_list(pool: Any, start: int, end: int, p: Any, songs: Any, rules: Any, artist: Any, album: Any) -> Any:
-    """Rows of one list in their order; leaves the counts of artists and albums at 0."""
+def _begun(pool: Any, start: int, end: int, taste: Any, rules: Any, artist: Any, album: Any) -> Any:
+    """A list without a song."""
     m = end - start
-    item, n_places = pool.item[start:end], min(rules.places, m)
-    taken, picks = np.zeros(m, dtype=np.bool_), np.empty(n_places, dtype=np.int64)
-    have, listed, n_listed = np.zeros(3, dtype=np.int64), np.zeros(len(p)), 0.0
-    calibrated = rules.calibration > 0 and p.sum() > 0
-    width = max(rules.similar - 1, 1)
-    rows, left = np.zeros((m if rules.diversity > 0 else 0, width)), np.full(m, 1.0 + dpp.NOISE)
-    soft = np.zeros(m)
-    for place in range(n_places):
-        _soft_gain(soft, item, taken, left, p, listed, n_listed, songs, rules, calibrated)
-        best = _best(pool, start, taken, soft, have, place, songs, rules, artist, album)
-        picks[place], taken[best] = best, True
-        for kind in range(3):
-            have[kind] += pool.kinds[start + best, kind]
-        n_listed += add_styles(listed, songs.styles.first, songs.styles.group, item[best])
-        _count(item, picks, place, songs, rules, artist, album)
-        if rules.diversity > 0 and rules.similar > 1:
-            n_held = min(place, width)
-            if place >= width:
-                dpp.forget_first(rows, left, picks[place - width : place], n_held)
-                n_held -= 1
-            dpp.condition(songs.units, item, rows, left, n_held, best)
-    for place in range(max(n_places - rules.window + 1, 0), n_places):
-        caps.add(artist, songs.artists.first, songs.artists.group, item[picks[place]], -1)
-        caps.add(album, songs.albums.first, songs.albums.group, item[picks[place]], -1)
-    return picks + start
+    return State(
+        pool.item[start:end],
+        pool.gain[start:end],
+        pool.kinds[start:end],
+        pool.drawn[start:end],
+        np.zeros(m, dtype=np.bool_),
+        np.zeros(m),
+        np.zeros(3, dtype=np.int64),
+        taste,
+        np.zeros(len(taste) + 1),
+        np.zeros((m if rules.diversity > 0 else 0, max(rules.similar - 1, 1))),
+        np.full(m, 1.0 + dpp.NOISE),
+        artist,
+        album,
+    )
 
 
 @compiled
-def _soft_gain(
-    soft: Any, item: Any, taken: Any, left: Any, p: Any, listed: Any, n_listed: float, songs: Any, rules: Any, calibrated: bool
-) -> None:
-    """What diversity and calibration add to each candidate's score at the next place."""
-    with_one = listed_divergence(p, listed, n_listed + 1) if calibrated else 0.0
-    without = listed_divergence(p, listed, n_listed) if calibrated else 0.0
-    for i in range(len(item)):
-        soft[i] = 0.0
-        if taken[i]:
-            continue
+def _filled(state: Any, songs: Any, rules: Any) -> Any:
+    """Candidates in the order of the places; leaves the counts of artists and albums at 0."""
+    picks = np.empty(min(rules.places, len(state.item)), dtype=np.int64)
+    for place in range(len(picks)):
+        _value(state, songs, rules)
+        best = _best(state, place, songs, rules)
+        picks[place], state.taken[best] = best, True
+        for kind in range(len(state.have)):
+            state.have[kind] += state.kinds[best, kind]
+        state.listed[-1] += add_styles(state.listed, songs.styles.first, songs.styles.group, state.item[best])
+        _count(state, state.item[best], songs, 1)
+        if place - rules.window + 1 >= 0:
+            # It is out of the window of the next place.
+            _count(state, state.item[picks[place - rules.window + 1]], songs, -1)
+        _tell_apart(state, picks, place, songs, rules)
+    for place in range(max(len(picks) - rules.window + 1, 0), len(picks)):
+        _count(state, state.item[picks[place]], songs, -1)
+    return picks
+
+
+@compiled
+def _value(state: Any, songs: Any, rules: Any) -> None:
+    """Write what diversity and calibration add to each candidate's score at the next place."""
+    first, style, n_listed = songs.styles.first, songs.styles.group, state.listed[-1]
+    calibrated = rules.calibration > 0 and state.taste.sum() > 0
+    as_it_is = listed_divergence(state.taste, state.listed, n_listed) if calibrated else 0.0
+    with_one = listed_divergence(state.taste, state.listed, n_listed + 1) if calibrated else 0.0
+    for i in range(len(state.item)):
+        state.soft[i] = 0.0
         if rules.diversity > 0:
-            soft[i] += rules.diversity * np.log(left[i])
+            state.soft[i] += rules.diversity * np.log(state.left[i])
         if calibrated:
-            known = songs.styles.first[item[i]] < songs.styles.first[item[i] + 1]
-            apart = without
-            if known:
-                apart = divergence_with(p, listed, n_listed, with_one, songs.styles.first, songs.styles.group, item[i])
-            soft[i] -= rules.calibration * apart
+            # A song without a style leaves the list's shares as they are.
+            has_style = first[state.item[i]] < first[state.item[i] + 1]
+            apart = divergence_with(state.taste, state.listed, n_listed, with_one, first, style, state.item[i]) if has_style else as_it_is
+            state.soft[i] -= rules.calibration * apart
 
 
 @compiled
-def _best(pool: Any, start: int, taken: Any, soft: Any, have: Any, place: int, songs: Any, rules: Any, artist: Any, album: Any) -> int:
-    level, due = shares.urgency(have, rules.least, place, rules.places)
-    best, least_broken, most = -1, np.int64(1 << 30), -np.inf
-    for i in range(len(taken)):
-        if taken[i]:
+def _best(state: Any, place: int, songs: Any, rules: Any) -> int:
+    """The candidate that breaks least at the next place; among equals that of largest gain, then the earliest."""
+    level, due = shares.urgency(state.have, rules.least, place, rules.places)
+    draws = level > shares.NOTHING and (due & (1 << UNSURE)) != 0
+    no_repeat = state.have[PLAYED] >= rules.most_played[place]
+    # Only the columns that are needed are handed on for each candidate: handing on a whole state costs more than what is asked of it.
+    item, kinds, artist, album = state.item, state.kinds, state.artist, state.album
+    by_artist, by_album = songs.artists, songs.albums
+    best, least_broken, most = -1, np.int64(NOTHING_KEPT), -np.inf
+    for i in range(len(item)):
+        if state.taken[i]:
             continue
-        row = start + i
-        broken = np.int64(_broken_quotas(pool.kinds[row], level, due))
-        if pool.kinds[row, PLAYED] and have[PLAYED] >= rules.most_played[place]:
+        broken = np.int64(_missed(kinds[i], level, due)) if level > shares.NOTHING else np.int64(0)
+        if no_repeat and kinds[i, PLAYED]:
             broken |= AT_MOST
-        if caps.is_full(artist, songs.artists.first, songs.artists.group, pool.item[row], rules.per_artist):
+        if caps.is_full(artist, by_artist.first, by_artist.group, item[i], rules.per_artist):
             broken |= ARTIST
-        if caps.is_full(album, songs.albums.first, songs.albums.group, pool.item[row], rules.per_album):
+        if caps.is_full(album, by_album.first, by_album.group, item[i], rules.per_album):
             broken |= ALBUM
-        gain = pool.gain[row] + soft[i]
-        if level > shares.NOTHING and due & (1 << UNSURE) and pool.kinds[row, UNSURE]:
-            gain = DRAWN - pool.drawn[row]
+        gain = DRAWN - state.drawn[i] if draws and kinds[i, UNSURE] else state.gain[i] + state.soft[i]
         if broken < least_broken or (broken == least_broken and gain > most):
             best, least_broken, most = i, broken, gain
     return best
 
 
 @compiled
-def _broken_quotas(kinds: Any, level: int, due: int) -> int:
+def _missed(kinds: Any, level: int, due: int) -> int:
     """Bits of quotas that are missed by taking a song of these kinds now."""
-    if level == shares.NOTHING:
-        return 0
     missed, served = 0, False
-    for kind in range(3):
+    for kind in range(len(kinds)):
         if due & (1 << kind):
             if kinds[kind]:
                 served = True
@@ -195,11 +195,19 @@ def _broken_quotas(kinds: Any, level: int, due: int) -> int:
 
 
 @compiled
-def _count(item: Any, picks: Any, place: int, songs: Any, rules: Any, artist: Any, album: Any) -> None:
-    """Count the song of a place; the one that leaves the window of the next place is counted out."""
-    caps.add(artist, songs.artists.first, songs.artists.group, item[picks[place]], 1)
-    caps.add(album, songs.albums.first, songs.albums.group, item[picks[place]], 1)
-    gone = place - rules.window + 1
-    if gone >= 0:
-        caps.add(artist, songs.artists.first, songs.artists.group, item[picks[gone]], -1)
-        caps.add(album, songs.albums.first, songs.albums.group, item[picks[gone]], -1)
+def _count(state: Any, song: int, songs: Any, amount: int) -> None:
+    caps.add(state.artist, songs.artists.first, songs.artists.group, song, amount)
+    caps.add(state.album, songs.albums.first, songs.albums.group, song, amount)
+
+
+@compiled
+def _tell_apart(state: Any, picks: Any, place: int, songs: Any, rules: Any) -> None:
+    """From the next place on candidates are to differ from the song of this one, and from the last before it."""
+    width = rules.similar - 1
+    if rules.diversity == 0 or width == 0:
+        return
+    n_held = min(place, width)
+    if n_held == width:
+        dpp.forget_first(state.rows, state.left, picks[place - width : place], width)
+        n_held -= 1
+    dpp.condition(songs.units, state.item, state.rows, state.left, n_held, picks[place])

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from etl.event_rows import compiled
 from ranking.rerank.exploration import draw
-from ranking.rerank.greedy import IN_TAIL, PLAYED, UNSURE, Pool, Rules, choose
+from ranking.rerank.greedy import Pool, choose
+from ranking.rerank.rules import IN_TAIL, PLAYED, UNSURE, Rules
 from ranking.rerank.settings import Constraints
 from ranking.rerank.songs import Songs
 
