@@ -54,22 +54,22 @@ class _PairWeights(torch.autograd.Function):
 
 def _forward(pairs: Pairs, given: tuple[Tensor, ...], hidden: tuple[Tensor, ...] | None) -> Tensor:
     """Weights `[p]`; the hidden layers `[p, f]` and `[p, s]` are written where they are wanted."""
-    song, target, of_song, of_target, of_age, of_product, second, second_bias, last, last_bias = given
-    weights = torch.empty(len(pairs.owner))
-    n = min(PAIRS, len(weights))
-    product, *scratch = (torch.empty(n, width) for width in (song.shape[1], *second.shape))
-    tables = [table.numpy() for table in (of_song, of_target, of_age)]
-    for start in range(0, len(weights), PAIRS):
-        part = slice(start, min(start + PAIRS, len(weights)))
-        m = part.stop - start
-        at = [rows[part] for rows in pairs]
-        first_layer, second_layer = (layer[part] if hidden else own[:m] for layer, own in zip(hidden or scratch, scratch, strict=True))
-        _products(song.numpy(), target.numpy(), at[0], at[1], product.numpy())
-        torch.mm(product[:m], of_product, out=first_layer)
+    song, target, of_song, of_target, of_age, of_product, second, *ends = given
+    n, at_once = len(pairs.owner), min(PAIRS, len(pairs.owner))
+    product, *own = (torch.empty(at_once, width) for width in (song.shape[1], *second.shape))
+    vectors, tables, last = (_arrays(*tensors) for tensors in ((song, target), (of_song, of_target, of_age), ends))
+    weights = np.empty(n, np.float32)
+    for start in range(0, n, PAIRS):
+        end = min(start + PAIRS, n)
+        at = [rows[start:end] for rows in pairs]
+        first_layer, second_layer = (layer[start:end] for layer in hidden) if hidden else (layer[: end - start] for layer in own)
+        products = product[: end - start]
+        _products(*vectors, at[0], at[1], products.numpy())
+        torch.mm(products, of_product, out=first_layer)
         _first_layer(*tables, *at, first_layer.numpy())
         torch.mm(first_layer, second, out=second_layer)
-        _second_layer(second_layer.numpy(), second_bias.numpy(), last.numpy(), last_bias.numpy(), weights[part].numpy())
-    return weights
+        _second_layer(second_layer.numpy(), *last, weights[start:end])
+    return torch.from_numpy(weights)
 
 
 def _backward(pairs: Pairs, given: tuple[Tensor, ...], hidden: tuple[Tensor, ...], gradient: Tensor) -> list[Tensor]:
@@ -211,3 +211,18 @@ def _add_back(weight: Floats, song: Floats, history: Rows, owner: Rows, gradient
             total += one[j] * incoming[j]
             of_one[j] += factor * incoming[j]
         of_weight[p] = total
+
+
+def dice(s: Tensor, mean: Tensor, variance: Tensor, eps: float, alpha: Tensor) -> Tensor:
+    """`[n, w] -> [n, w]` s (α + (1 − α) σ((s − mean) / √(variance + ε))), without a way back."""
+    result = torch.empty_like(s)
+    _dice(*_arrays(s, mean, torch.rsqrt(variance + eps), alpha, result))
+    return result
+
+
+@kernel
+def _dice(s: Floats, mean: Floats, scale: Floats, alpha: Floats, result: Floats) -> None:
+    for i in range(len(s)):
+        own, out = s[i], result[i]
+        for j in range(len(own)):
+            out[j] = own[j] * (alpha[j] + (np.float32(1) - alpha[j]) * sigmoid((own[j] - mean[j]) * scale[j]))

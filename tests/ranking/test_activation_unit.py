@@ -48,6 +48,10 @@ def test_dice_is_its_formula() -> None:
     alone = dice.eval()(s[:1])
     torch.testing.assert_close(alone, dice(s)[:1])
     torch.testing.assert_close(dice(s)[:1], (p * s + (1 - p) * dice.alpha * s)[:1], atol=0.05, rtol=0.05)
+    with_gradients = dice(s).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(dice(s), with_gradients, atol=1e-6, rtol=1e-5)
+        assert torch.equal(dice(s[7:8]), dice(s)[7:8])
     assert dice.train()(s[:1]).isfinite().all()
     assert dice(s[:0]).shape == (0, 3)
 
