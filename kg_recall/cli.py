@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from etl.errors import UserError
-from kg_recall.commands import flow, graph, init, profile, recommend, sources
+from kg_recall.commands import flow, graph, init, playlists, profile, recommend, sources
 from kg_recall.errors import SECRETS, disk_full, is_disk_full, one_line
 from kg_recall.logs import log, log_path
 
@@ -38,6 +38,7 @@ for command in (
     flow.evaluate,
     recommend.recommend,
     recommend.batch,
+    playlists.playlists,
     profile.profile,
     graph.cypher,
     graph.path,

@@ -17,16 +17,14 @@ from kg_recall.showable import refused_pairs
 from recall.candidate_table import CandidateTable
 from recall.candidates import Candidates, Paths
 from recall.histories import distinct_pairs
-from recall.made_of_songs import ItemTastes, Kind, KindSettings
+from recall.kind_settings import KindSettings
+from recall.made_of_songs import DEFAULTS, ItemTastes, Kind
 from recall.snapshot import Snapshot
 from recall.top_k import Rows, rows_at
 
-HALF_RANK = 100
-"""A song so many places below the best is thought half as much of."""
 CELLS = 4_000_000
 """Pairs of user and item scored at a time: bounds memory."""
 Ints = npt.NDArray[np.int32]
-DEFAULTS = KindSettings()
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class KindLists:
     def of(self, cascade: Cascade, users: Ints, k: int, scene: int = -1) -> ItemLists:
         """The best `k` items of each of `users` (distinct), in their order: exactly `k` where so many may be shown."""
         table = cascade.candidates(users)
-        taste = song_taste(cascade, table, users, scene)
+        taste = song_taste(cascade, table, users, self.settings.half_rank, scene)
         refused = self._refused[users]
         taste = csr_array(taste - refused)
         size = max(1, CELLS // max(len(self.tastes.makeup.item), 1))
@@ -72,7 +70,7 @@ class KindLists:
     def _best(self, cascade: Cascade, users: Ints, taste: csr_array, refused: csr_array, k: int) -> Candidates:
         """The best `k` that may be shown."""
         makeup = self.tastes.makeup
-        score = self.tastes.scores(users, taste)
+        score = self.tastes.scores(users, taste, self._evidence_of_graph(cascade, users))
         fine = cascade.allowed(np.repeat(users, len(makeup.item)), np.tile(makeup.item, len(users))).reshape(score.shape)
         n_refused = (refused @ makeup.songs.T).toarray()
         fine &= n_refused <= self.settings.refused_share * makeup.n_songs
@@ -86,6 +84,18 @@ class KindLists:
         shown = fine[row, column]
         row, column = row[shown], column[shown]
         return Candidates(users[row], makeup.item[column], score[row, column])
+
+    def _evidence_of_graph(self, cascade: Cascade, users: Ints) -> npt.NDArray[np.float32] | None:
+        """`[len(users), n_items]` score of each item by the graph route; None where it is off."""
+        route, item = cascade.routes.get("graph"), self.tastes.makeup.item
+        if route is None or self.settings.graph == 0:
+            return None
+        # Of what someone has added to the graph the route knows no kind.
+        known = np.flatnonzero(item < self.snapshot.catalogue.n_entities)
+        score = np.zeros((len(users), len(item)), dtype=np.float32)
+        pairs = np.repeat(users, len(known)), np.tile(item[known], len(users))
+        score[:, known] = route.score(*pairs).reshape(len(users), len(known))
+        return np.maximum(score, 0)
 
     def _evidence(self, lists: RankedLists, users: Ints, taste: csr_array) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """The song of each listed item that the user liked, else thinks most of; among equals the first."""
@@ -105,10 +115,10 @@ class KindLists:
         return np.where(refused, -1, found).astype(np.int32), is_own
 
 
-def song_taste(cascade: Cascade, table: CandidateTable, users: Ints, scene: int) -> csr_array:
+def song_taste(cascade: Cascade, table: CandidateTable, users: Ints, half_rank: float, scene: int) -> csr_array:
     """`[len(users), n_songs]` in (0, 1]: what the cascade thinks of songs, by their place in its list; songs it does not list are 0."""
     lists = RankedLists.of(table.user, table.item, cascade.ranked(table, cascade.merged(table), scene))
-    value = HALF_RANK / (HALF_RANK + lists.rank - 1.0)
+    value = half_rank / (half_rank + lists.rank - 1.0)
     shape = (len(users), cascade.snapshot.catalogue.n_songs)
     return csr_array((value, (_place(users, lists.user), lists.item)), shape=shape)
 

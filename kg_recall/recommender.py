@@ -19,6 +19,7 @@ from kg_recall.reranking import NO_CONSTRAINTS, Reranking
 from ranking.rerank.settings import RerankSettings
 from ranking.stream_settings import StreamSettings
 from recall.candidates import Paths
+from recall.kind_settings import KindSettings
 from recall.made_of_songs import KINDS
 from recall.snapshot import Snapshot
 
@@ -77,6 +78,7 @@ class Recommender:
         language: Language = "en",
         stream: StreamSettings | None = None,
         rerank: RerankSettings = NO_CONSTRAINTS,
+        kinds: KindSettings | None = None,
     ) -> None:
         self.cascade = cascade
         self.reranking = Reranking(cascade, rerank)
@@ -84,6 +86,7 @@ class Recommender:
         self.language = language
         self.stream = stream or StreamSettings()
         self._words: _Words | None = None
+        self.kinds = kinds or KindSettings()
         self._kinds: dict[str, KindLists] = {}
         self._stream_house: StreamHouse | None = None
 
@@ -98,7 +101,7 @@ class Recommender:
 
         cascade = load_serving(context)
         said = context.settings.recommend
-        return cls(cascade, cascade.snapshot.scenes, said.language, said.fm, rerank=said.rerank)
+        return cls(cascade, cascade.snapshot.scenes, said.language, said.fm, rerank=said.rerank, kinds=said.kinds)
 
     def recommend(self, users: npt.NDArray[np.int32], k: int, scenario: str = "daily", repeats: Repeats = "include") -> pl.DataFrame:
         """The best `k` items of each user: the columns of `BATCH_SCHEMA` and `title`, `artist`.
@@ -176,7 +179,7 @@ class Recommender:
         """Playlists, MVs or Mlogs, each with the way to the song that says most for it, and on to the item."""
         made = self._kinds.get(kind)
         if made is None or made.snapshot is not self.cascade.snapshot:
-            made = self._kinds[kind] = KindLists(self.cascade.snapshot, KINDS[kind])
+            made = self._kinds[kind] = KindLists(self.cascade.snapshot, KINDS[kind], self.kinds)
         found = made.of(self.cascade, users, k, self.scenes.index(kind) if kind in self.scenes else -1)
         paths = extended(self._ways_to_songs(found), found.lists.item, KINDS[kind].hop)
         return self._frame(found.lists, kind, found.found, paths)

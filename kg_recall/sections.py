@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from etl.rules import CleaningRules
 from ranking.rerank.settings import RerankSettings
 from ranking.stream_settings import StreamSettings
+from recall.kind_settings import KindSettings
+from recall.theme_settings import ThemeSettings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 RoomSection = dict[str, Any]
@@ -58,6 +60,10 @@ class RecommendSettings(Section):
     rerank: RerankSettings = Field(default_factory=RerankSettings)
     fm: StreamSettings = Field(default_factory=StreamSettings)
     """`[recommend.fm]`: the stream, and what it makes of skips and hearts."""
+    kinds: KindSettings = Field(default_factory=KindSettings)
+    """`[recommend.kinds]`: what orders playlists, MVs and Mlogs."""
+    themes: ThemeSettings = Field(default_factory=ThemeSettings)
+    """`[recommend.themes]`: the playlists that the service writes itself."""
 
     @field_validator("now")
     @classmethod

@@ -5,8 +5,8 @@ Two things speak for an item. Its songs: the mean taste of the listener for them
 
     by_songs(u, i) = (sum of taste(u, s) over songs s of i  +  doubt * mean taste(u)) / (number of songs of i + doubt)
 
-And what is done with the items themselves: cosine neighbours, over the listeners who took them up, of what the listener took up, and how
-many took them up lately. Each is standardised over the items of the kind before they are added.
+And the item itself: what other evidence (the chains of the graph) says of it; cosine neighbours, over the listeners who took them up, of
+what the listener took up; and how many took it up lately. Each is standardised over the items of the kind before they are added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from etl.behaviours import Behaviour
 from etl.events import Events
 from recall.histories import half_life_decay
-from recall.seeds import check_above_zero
+from recall.kind_settings import KindSettings
 from recall.snapshot import Snapshot
 
 TAKEN_UP: Final = (
@@ -34,6 +34,7 @@ TAKEN_UP: Final = (
 )
 """What a listener does with an item that speaks for it. Being shown it, or leaving it early, does not."""
 Floats = npt.NDArray[np.float64]
+DEFAULTS: Final = KindSettings()
 
 
 @dataclass(frozen=True)
@@ -58,30 +59,6 @@ KINDS: Final = {
         Kind("mlog", "USES_SONG", "<USES_SONG"),
     )
 }
-
-
-@dataclass(frozen=True)
-class KindSettings:
-    """What counts for an item."""
-
-    doubt: float = 5.0
-    """Songs of mean taste that an item is thought to hold besides its own."""
-    songs: float = 1.0
-    """Weight of the item's songs."""
-    neighbours: float = 0.3
-    """Weight of items that listeners take up together."""
-    popular: float = 0.3
-    """Weight of how many took the item up lately."""
-    half_life_days: float = 30.0
-    """An act counts half after so many days."""
-    half_life_events: float = 50.0
-    """The same where time is ordinal, in later acts of the user on such items."""
-    refused_share: float = 0.0
-    """Share of an item's songs that a user may have refused before the item is left out; 0: none. Below it, a refused song counts against
-    its item as much as the best loved one counts for it."""
-
-    def __post_init__(self) -> None:
-        check_above_zero(self, "recommend.kinds", "half_life_days", "half_life_events")
 
 
 @dataclass(frozen=True)
@@ -119,7 +96,7 @@ class Makeup:
 class ItemTastes:
     """Scores of all items of a kind at the moment of a snapshot."""
 
-    def __init__(self, snapshot: Snapshot, kind: Kind, settings: KindSettings = KindSettings()) -> None:
+    def __init__(self, snapshot: Snapshot, kind: Kind, settings: KindSettings = DEFAULTS) -> None:
         self.settings, self.makeup = settings, Makeup.of(snapshot, kind)
         self._acts = _acts(snapshot, self.makeup.item, settings)
         acts, n_items = self._acts, len(self.makeup.item)
@@ -128,10 +105,20 @@ class ItemTastes:
         self.popularity: Floats = np.log1p(np.bincount(acts.indices, weights=acts.data, minlength=n_items))
         """`[n_items]`"""
 
-    def scores(self, users: npt.NDArray[np.int32], taste: csr_array) -> npt.NDArray[np.float32]:
-        """Score of every item, `[len(users), n_items]`; `taste` `[len(users), n_songs]` is what each user thinks of songs."""
+    def scores(
+        self, users: npt.NDArray[np.int32], taste: csr_array, evidence: npt.NDArray[np.floating] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Score of every item, `[len(users), n_items]`.
+
+        Args:
+            users: rows of the catalogue.
+            taste: `[len(users), n_songs]` what each user thinks of songs.
+            evidence: `[len(users), n_items]` not negative: what else speaks for each item.
+        """
         settings = self.settings
         total = settings.songs * standardised(self.by_songs(taste))
+        if evidence is not None:
+            total += settings.graph * standardised(np.sqrt(evidence.astype(np.float64)))
         total += settings.neighbours * standardised(self.by_neighbours(users))
         total += settings.popular * standardised(self.popularity[None, :])
         return total.astype(np.float32)

@@ -15,7 +15,8 @@ from etl.events import Events
 from kg_recall.cascade import Cascade
 from kg_recall.kinds import KindLists
 from kg_recall.recommender import BATCH_SCHEMA, KIND_SCENARIOS, Recommender
-from recall.made_of_songs import KINDS, KindSettings
+from recall.kind_settings import KindSettings
+from recall.made_of_songs import KINDS
 from recall.snapshot import Snapshot
 
 USERS = np.arange(N_USERS, dtype=np.int32)

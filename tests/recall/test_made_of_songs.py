@@ -16,7 +16,8 @@ from etl.behaviours import Behaviour
 from etl.errors import UserError
 from etl.events import Events
 from graph.projection import Projection
-from recall.made_of_songs import KINDS, ItemTastes, KindSettings, Makeup, standardised
+from recall.kind_settings import KindSettings
+from recall.made_of_songs import KINDS, ItemTastes, Makeup, standardised
 from recall.snapshot import Snapshot
 
 N_USERS, N_SONGS = 6, 20
