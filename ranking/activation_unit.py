@@ -76,19 +76,19 @@ class ActivationUnit(nn.Module):
 
 
 def attend(
-    weight: Tensor, song: Tensor, history: Tensor, owner: Tensor, n: int, *, count: Tensor | None = None, softmax: bool = False
+    weight: Tensor, song: Tensor, history: Tensor, owner: Tensor, n: int, *, times: Tensor | None = None, softmax: bool = False
 ) -> Tensor:
     """`[n, width]` sum of each example's history vectors under their weights `[p]`; zero for an empty history.
 
-    An entry counts `count` times, or once.
+    An entry counts `times` times, or once.
 
     The paper does not normalise the weights, which keeps the intensity of an interest; `softmax` does.
     """
     if softmax:
         top = torch.full((n,), -torch.inf).scatter_reduce(0, owner, weight.detach(), "amax")
         weight = torch.exp(weight - top.index_select(0, owner))
-    if count is not None:
-        weight = weight * count
+    if times is not None:
+        weight = weight * times
     if softmax:
         weight = weight / torch.zeros(n).index_add(0, owner, weight).index_select(0, owner)
     if song.dtype == torch.float32:

@@ -74,7 +74,7 @@ class DinInputs(SongInputs):
             history=torch.from_numpy(place[pairs.song]),
             owner=torch.from_numpy(pairs.owner),
             age=torch.from_numpy(pairs.age),
-            count=torch.from_numpy(pairs.count),
+            times=torch.from_numpy(pairs.times),
             numeric=torch.from_numpy(columns.numeric),
             codes=torch.from_numpy(columns.codes),
             label=torch.from_numpy(columns.label),

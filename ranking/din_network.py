@@ -40,7 +40,7 @@ class DinBatch(NamedTuple):
     """`[p]` example of the history entry, ascending."""
     age: Tensor
     """`[p]` age bucket."""
-    count: Tensor
+    times: Tensor
     """`[p]` how often the entry is to be counted."""
     numeric: Tensor
     """`[b, n_numeric]`"""
@@ -68,7 +68,7 @@ class DinNetwork(SongNetwork):
         """Logits `[b]` where the songs' vectors `[u, width]` are at hand."""
         target = song.index_select(0, batch.target)
         weight = self.unit(song, target, batch.history, batch.owner, batch.age)
-        interest = attend(weight, song, batch.history, batch.owner, len(target), count=batch.count, softmax=self.softmax)
+        interest = attend(weight, song, batch.history, batch.owner, len(target), times=batch.times, softmax=self.softmax)
         codes = self.code(batch.codes).flatten(1)
         logit: Tensor = self.mlp(torch.cat((interest, target, interest * target, codes, batch.numeric), dim=1))
         return logit.squeeze(1)

@@ -26,7 +26,7 @@ class HistoryPairs(NamedTuple):
     """Example, ascending."""
     age: Ints
     """Age bucket."""
-    count: npt.NDArray[np.float32]
+    times: npt.NDArray[np.float32]
     """How often the example's history has this song in this bucket."""
 
 
@@ -49,9 +49,9 @@ def merged_pairs(start: Ints, end: Ints, now: Ints, item: npt.NDArray[np.int32],
     """
     most = int((end - start).sum())
     song, owner, age = (np.empty(most, np.int64) for _ in range(3))
-    count = np.empty(most, np.float32)
-    n_pairs = _merge(start, end, now, item, moment, BEGINS * unit, np.zeros(n_songs, np.int64), song, owner, age, count)
-    return HistoryPairs(song[:n_pairs], owner[:n_pairs], age[:n_pairs], count[:n_pairs])
+    times = np.empty(most, np.float32)
+    n_pairs = _merge(start, end, now, item, moment, BEGINS * unit, np.zeros(n_songs, np.int64), song, owner, age, times)
+    return HistoryPairs(song[:n_pairs], owner[:n_pairs], age[:n_pairs], times[:n_pairs])
 
 
 @kernel
@@ -66,7 +66,7 @@ def _merge(
     song: Ints,
     owner: Ints,
     age: Ints,
-    count: npt.NDArray[np.float32],
+    times: npt.NDArray[np.float32],
 ) -> int:
     """Writes the pairs and says how many. `latest` `[n_songs]`, zeros at first, is one more than each song's latest pair."""
     n, first, last_bucket = 0, 0, len(begins) - 1
@@ -74,7 +74,7 @@ def _merge(
         if i > 0 and start[i] == start[i - 1] and end[i] == end[i - 1] and now[i] == now[i - 1]:
             before, first = first, n
             for p in range(before, first):
-                song[n], owner[n], age[n], count[n] = song[p], i, age[p], count[p]
+                song[n], owner[n], age[n], times[n] = song[p], i, age[p], times[p]
                 n += 1
             continue
         first, bucket = n, last_bucket
@@ -86,9 +86,9 @@ def _merge(
                 bucket += 1
             met = latest[own] - 1
             if met >= first and age[met] == bucket:
-                count[met] += np.float32(1)
+                times[met] += np.float32(1)
                 continue
-            song[n], owner[n], age[n], count[n] = own, i, bucket, np.float32(1)
+            song[n], owner[n], age[n], times[n] = own, i, bucket, np.float32(1)
             n += 1
             latest[own] = n
     return n

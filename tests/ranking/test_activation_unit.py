@@ -68,7 +68,7 @@ def test_the_sum_is_not_normalised_and_keeps_intensity() -> None:
     try:
         plain = attend(once, song, history, owner, 1)
         torch.testing.assert_close(attend(double, song, twice[0], twice[1], 1), 2 * plain)
-        counted = attend(once, song, history, owner, 1, count=torch.tensor([2.0, 1.0]))
+        counted = attend(once, song, history, owner, 1, times=torch.tensor([2.0, 1.0]))
         torch.testing.assert_close(counted, plain + once[0] * song[1])
         softened = attend(once, song, history, owner, 1, softmax=True)
         torch.testing.assert_close(attend(double, song, twice[0], twice[1], 1, softmax=True), softened)
@@ -99,7 +99,7 @@ def batch_of(lengths: list[int], n_songs: int = 8, seed: int = 0) -> DinBatch:
         history=history,
         owner=owner,
         age=age,
-        count=torch.ones(len(owner)),
+        times=torch.ones(len(owner)),
         numeric=torch.randn(n, 2, generator=generator),
         codes=torch.randint(0, 5, (n, 2), generator=generator),
         label=torch.randint(0, 2, (n,), generator=generator).float(),
@@ -140,7 +140,7 @@ def test_a_permuted_batch_gives_permuted_logits() -> None:
         target=batch.target[order],
         history=batch.history[rows],
         age=batch.age[rows],
-        count=batch.count[rows],
+        times=batch.times[rows],
         owner=owner,
         numeric=batch.numeric[order],
         codes=batch.codes[order],

@@ -142,7 +142,7 @@ def test_histories_are_the_last_positive_songs_before_the_example(house: Snapsho
         hours = (examples.ts[row] - events.ts[past]) / 3_600
         wanted = Counter(zip(events.item[past].tolist(), np.clip(np.log2(1 + hours), 0, 15).astype(int).tolist(), strict=True))
         songs, ages = distinct[batch.history.numpy()[mine]].tolist(), batch.age.numpy()[mine].tolist()
-        assert dict(zip(zip(songs, ages, strict=True), batch.count.numpy()[mine].tolist(), strict=True)) == wanted
+        assert dict(zip(zip(songs, ages, strict=True), batch.times.numpy()[mine].tolist(), strict=True)) == wanted
         assert distinct[batch.target[row]] == examples.item[row]
 
 

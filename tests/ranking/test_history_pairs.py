@@ -32,5 +32,5 @@ def test_pairs_count_what_stands_in_the_histories(unit: int, moments: list[int],
         mine = pairs.owner == example
         keys = list(zip(pairs.song[mine].tolist(), pairs.age[mine].tolist(), strict=True))
         assert len(set(keys)) == len(keys)
-        assert dict(zip(keys, pairs.count[mine].tolist(), strict=True)) == Counter(zip(item[rows].tolist(), age.tolist(), strict=True))
+        assert dict(zip(keys, pairs.times[mine].tolist(), strict=True)) == Counter(zip(item[rows].tolist(), age.tolist(), strict=True))
     assert pairs.age.max(initial=0) < N_AGES
