@@ -90,7 +90,7 @@ class Makeup:
     @property
     def n_songs(self) -> npt.NDArray[np.int64]:
         """`[n_items]` number of songs of each item."""
-        return np.diff(self.songs.indptr)
+        return np.asarray(np.diff(self.songs.indptr), dtype=np.int64)
 
 
 class ItemTastes:

@@ -110,7 +110,7 @@ def _reception(snapshot: Snapshot, settings: ThemeSettings) -> Floats:
     def counted(events: Events) -> Floats:
         half_life = settings.half_life_plays if snapshot.ordinal else settings.half_life_days
         weight = half_life_decay(snapshot.age(events), half_life) * events.count
-        return np.bincount(events.item, weights=weight, minlength=snapshot.catalogue.n_songs)
+        return np.asarray(np.bincount(events.item, weights=weight, minlength=snapshot.catalogue.n_songs), dtype=np.float64)
 
     likes = counted(snapshot.positives)
     refusals = counted(snapshot.events.of(*NEGATIVE).of_songs(snapshot.catalogue.n_songs))
