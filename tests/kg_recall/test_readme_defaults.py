@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kg_recall.rooms import ROOMS, room_class
-from kg_recall.sections import EvaluateSettings, RankSettings, RoutesSettings
+from kg_recall.sections import EvaluateSettings, RankSettings, RecommendSettings, RoutesSettings
 from ranking.utility import UTILITIES
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -32,6 +32,12 @@ def test_a_rooms_section_shows_every_key_with_its_default(section: str) -> None:
     }
     sections = {name.removeprefix(f"{section}.") for name in ROOMS if name.startswith(f"{section}.")}
     assert {key: value for key, value in shown(section).items() if key not in sections} == plain
+
+
+@pytest.mark.parametrize("name", ["rerank", "fm", "kinds", "themes"])
+def test_what_a_list_is_made_by_shows_every_key_with_its_default(name: str) -> None:
+    defaults = dataclasses.asdict(getattr(RecommendSettings(), name))
+    assert shown(f"recommend.{name}") == {key: value for key, value in defaults.items() if not isinstance(value, dict | None)}
 
 
 def test_every_scene_with_a_worth_of_its_own_is_shown() -> None:
