@@ -159,7 +159,7 @@ class RoutesSettings(Section):
     itemcf: bool = True
     usercf: bool = True
     ease: bool = True
-    rules: bool = True
+    rules: bool = False
     graph: bool = True
     interest: bool = True
     lifted: bool = True

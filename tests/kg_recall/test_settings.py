@@ -34,7 +34,7 @@ def test_a_config_needs_only_the_url(load: Load, tmp_path: Path) -> None:
     assert (settings.recommend.repeats, settings.recommend.language, settings.recommend.now_ts) == ("include", "en", None)
     evaluate = settings.evaluate
     assert (evaluate.split, evaluate.test_share, evaluate.valid_share, evaluate.refit) == ("time", 0.1, 0.1, True)
-    assert settings.routes.on == ("popular", "repeat", "itemcf", "usercf", "ease", "rules", "graph", "interest", "lifted", "ials")
+    assert settings.routes.on == ("popular", "repeat", "itemcf", "usercf", "ease", "graph", "interest", "lifted", "ials")
 
 
 def test_the_file_is_found_from_any_directory(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
