@@ -237,18 +237,20 @@ class Cases(NamedTuple):
         return cls(len(rows), len(there), fell, rose, float(means[0]), float(means[1]))
 
 
-def page(variants: list[str], seeds: list[int], size: SimulationSettings, work: Path) -> str:
+def page(variants: list[str], seeds: list[int], size: SimulationSettings, work: Path, note: str) -> str:
     """The results as a page."""
+    sizes = f"--songs {size.n_songs} --users {size.n_users} --days {size.n_days}"
     first = cells(work, variants[0], seeds)
     cases, n = Cases.of(first), len(joined(first, "skips"))
     difference = interval(joined(first, "skips") - joined(first, "skips_without"), seed=0)
     lines = [
         "# The stream fm with and without feedback",
         "",
-        f"`python benchmarks/fm_feedback.py --seeds {' '.join(map(str, seeds))}`: simulated services of {size.n_songs:,} songs,",
+        f"`python benchmarks/fm_feedback.py --seeds {' '.join(map(str, seeds))} {sizes}`: simulated services of {size.n_songs:,} songs,",
         f"{size.n_users:,} listeners and {size.n_days} days, one for each seed; {' / '.join(sorted({cell['served'] for cell in first}))},",
         f"as evaluated (`evaluate.refit = false`). {n:,} listeners with at least {MIN_PLAYS} plays, {SONGS} songs each, answered by the",
         "simulation's truth. Intervals: 95 % bootstrap over the listeners of all seeds, paired.",
+        *([note] if note else []),
         "",
         f"**After a skip.** Of {cases.all:,} skips, {cases.there:,} are of an artist who would have been among the next {NEXT} songs had",
         f"the song been played. Her share fell in {cases.fell:,} of them, **{cases.fell / max(cases.there, 1):.2%}** (claimed: 99 %), from",
@@ -282,6 +284,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=800)
     parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--note", default="", help="a line for the page, where the services in the work folder were made otherwise")
     parser.add_argument("--work", type=Path, default=Path("fm-feedback"))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "fm_feedback.md")
     given = parser.parse_args()
@@ -296,7 +299,7 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(found)
             print(f"seed {seed}: {name}", flush=True)
-    text = page(given.variants, given.seeds, size, given.work)
+    text = page(given.variants, given.seeds, size, given.work, given.note)
     given.out.write_text(text, encoding="utf-8")
     print(text)
 
