@@ -39,6 +39,14 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         cluster.shutdown()
 
 
+def alone_within(seconds: float) -> bool:
+    """Whether the cluster has noticed by then that one node is left: on a busy machine a lost one counts as alive for a while."""
+    end = time.monotonic() + seconds
+    while (alive := sum(node["Alive"] for node in ray.nodes())) > 1 and time.monotonic() < end:
+        time.sleep(0.2)
+    return alive == 1
+
+
 def job(out: Path, n_shards: int) -> BatchJob:
     return BatchJob(SlowStandIn, np.tile(np.arange(3, dtype=np.int32), n_shards), out, k=3, users_per_shard=3)
 
@@ -62,5 +70,5 @@ def test_two_nodes_write_what_one_machine_writes_also_when_one_is_lost(two_nodes
     assert write_batch(lost, engine="ray", progress=QUIET) == 12 * 9
     thread.join()
     assert killed_at[0] < 12
-    assert len([node for node in ray.nodes() if node["Alive"]]) == 1
+    assert alone_within(60.0)
     assert (tmp_path / "lost.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
