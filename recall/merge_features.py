@@ -99,8 +99,7 @@ class MergeFeatures:
     def _users(self) -> list[Floats]:
         plays, n_users = self.snapshot.plays, self.snapshot.catalogue.n_users
         n_plays = np.bincount(plays.user, minlength=n_users)
-        distinct = np.unique(plays.user.astype(np.int64) << 32 | plays.item)
-        n_songs = np.bincount(distinct >> 32, minlength=n_users)
+        n_songs = np.bincount(self._songs_heard.key >> 32, minlength=n_users)
         return [np.log1p(n_plays).astype(np.float32), (1 - n_songs / np.maximum(n_plays, 1)).astype(np.float32)]
 
     def _of_pair(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
