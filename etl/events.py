@@ -53,3 +53,9 @@ class Events:
     def of_songs(self, n_songs: int) -> Events:
         """Only events whose item is a song."""
         return self.take(self.item < n_songs)
+
+    def first_of_source(self) -> Events:
+        """The first event of each source row: a derived full_play or skip follows its play, and says the same again."""
+        first = np.ones(len(self), dtype=bool)
+        first[1:] = self.source[1:] != self.source[:-1]
+        return self.take(first)

@@ -43,9 +43,7 @@ class Showable:
     def _out(self) -> npt.NDArray[np.bool_]:
         """`[n_nodes]` false for songs that come later."""
         out = np.ones(self.snapshot.projection.n_nodes, dtype=bool)
-        if not self.snapshot.ordinal and self.snapshot.catalogue.n_songs:
-            release = self.snapshot.catalogue.songs["release_ts"].fill_null(np.iinfo(np.int64).min).to_numpy()
-            out[: self.snapshot.catalogue.n_songs] = release <= self.snapshot.now
+        out[: self.snapshot.catalogue.n_songs] = self.snapshot.released
         return out
 
 

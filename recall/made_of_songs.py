@@ -19,7 +19,6 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from etl.behaviours import Behaviour
-from etl.events import Events
 from recall.histories import half_life_decay
 from recall.kind_settings import KindSettings
 from recall.snapshot import Snapshot
@@ -81,7 +80,7 @@ class Makeup:
         added = named[named >= snapshot.catalogue.n_entities]
         of_kind = [str(key).startswith(f"{kind.name}:") for key in projection.keys[added]]
         item = np.union1d(known, added[np.array(of_kind, dtype=bool)]).astype(np.int32)
-        rows = np.isin(side, item) & _released(snapshot)[song]
+        rows = np.isin(side, item) & snapshot.released[song]
         place = np.searchsorted(item, side[rows])
         pairs = np.unique(place.astype(np.int64) * max(n_songs, 1) + song[rows])
         entries = (np.ones(len(pairs)), (pairs // max(n_songs, 1), pairs % max(n_songs, 1)))
@@ -161,17 +160,9 @@ def _pairs_of(snapshot: Snapshot, relation: str) -> tuple[npt.NDArray[np.int32],
     return np.where(forward, tail, head)[one], np.where(forward, head, tail)[one]
 
 
-def _released(snapshot: Snapshot) -> npt.NDArray[np.bool_]:
-    """`[n_songs]` songs that are out."""
-    songs = snapshot.catalogue.songs
-    if snapshot.ordinal or not songs.height:
-        return np.ones(songs.height, dtype=bool)
-    return np.asarray(songs["release_ts"].fill_null(np.iinfo(np.int64).min).to_numpy() <= snapshot.now)
-
-
 def _acts(snapshot: Snapshot, item: npt.NDArray[np.int32], settings: KindSettings) -> csr_array:
     """`[n_users, n_items]` log(1 + decayed number of acts) of each user on each item."""
-    events = _once(snapshot.events.of(*TAKEN_UP))
+    events = snapshot.events.of(*TAKEN_UP).first_of_source()
     place = np.minimum(np.searchsorted(item, events.item), max(len(item) - 1, 0))
     events = events.take(item[place] == events.item) if len(item) else events.take(slice(0, 0))
     half_life = settings.half_life_events if snapshot.ordinal else settings.half_life_days
@@ -181,10 +172,3 @@ def _acts(snapshot: Snapshot, item: npt.NDArray[np.int32], settings: KindSetting
     acts.sum_duplicates()
     acts.data = np.log1p(acts.data)
     return acts
-
-
-def _once(events: Events) -> Events:
-    """What is derived from an event left out: it says the same again."""
-    first = np.ones(len(events), dtype=bool)
-    first[1:] = events.source[1:] != events.source[:-1]
-    return events.take(first)

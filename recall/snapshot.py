@@ -56,11 +56,15 @@ class Snapshot:
     @cached_property
     def plays(self) -> Events:
         """Plays of songs (each play once, whatever was derived from it), in time order."""
-        heard = self.events.of(*PLAYED).of_songs(self.catalogue.n_songs)
-        # A derived full_play or skip follows its play and shares its source row: keep the first of each source.
-        first = np.ones(len(heard), dtype=bool)
-        first[1:] = heard.source[1:] != heard.source[:-1]
-        return heard.take(first)
+        return self.events.of(*PLAYED).of_songs(self.catalogue.n_songs).first_of_source()
+
+    @cached_property
+    def released(self) -> npt.NDArray[np.bool_]:
+        """`[n_songs]` songs that are out; where time is ordinal all are."""
+        songs = self.catalogue.songs
+        if self.ordinal or not songs.height:
+            return np.ones(songs.height, dtype=bool)
+        return np.asarray(songs["release_ts"].fill_null(np.iinfo(np.int64).min).to_numpy() <= self.now)
 
     def age(self, events: Events) -> npt.NDArray[np.float64]:
         """Age of each event `[n_events]`: days before `now`, or, where time is ordinal, how many later events its user has in `events`."""
