@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kg_recall.cascade import Cascade, group_start
-from kg_recall.listening import is_played, pair_code, plays_of, popularity_order
+from kg_recall.listening import is_played, pair_code, popularity_order
 from ranking.dien import Dien
 from ranking.dien_session import DienSession
 from ranking.stream_feedback import SongGroups
@@ -40,7 +40,7 @@ def is_unheard(
     snapshot: Snapshot, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], settings: StreamSettings
 ) -> npt.NDArray[np.bool_]:
     """`[n]` true where the user has not heard the song for as long as `settings` say, or never."""
-    plays = plays_of(snapshot, user)
+    plays = snapshot.plays_of(np.unique(user))
     lately = plays.take(snapshot.age(plays) < (settings.unheard_plays if snapshot.ordinal else settings.unheard_days))
     n_songs = snapshot.catalogue.n_songs
     return ~np.isin(pair_code(user, item, n_songs), pair_code(lately.user, lately.item, n_songs))

@@ -5,22 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from etl.events import Events
 from recall.snapshot import Snapshot
 
 
 def is_played(snapshot: Snapshot, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """`[n]` true where the user has played the song before the snapshot's moment."""
-    n_songs, plays = snapshot.catalogue.n_songs, plays_of(snapshot, user)
+    n_songs, plays = snapshot.catalogue.n_songs, snapshot.plays_of(np.unique(user))
     return np.asarray(np.isin(pair_code(user, item, n_songs), pair_code(plays.user, plays.item, n_songs)))
-
-
-def plays_of(snapshot: Snapshot, users: npt.NDArray[np.int32]) -> Events:
-    """What the asked users have played: a log of millions of listeners is not sorted for a few of them."""
-    asked = np.zeros(snapshot.catalogue.n_users, dtype=bool)
-    asked[users] = True
-    # Rows, not a mask: a mask would be gone through again for every column.
-    return snapshot.plays.take(np.flatnonzero(asked[snapshot.plays.user]))
 
 
 def popularity_order(snapshot: Snapshot) -> npt.NDArray[np.int32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -45,7 +45,7 @@ class MergeFeatures:
 
     def columns(self, table: CandidateTable) -> Floats:
         """What is known of each candidate, `[n_features, n]`; NaN where unknown."""
-        columns = [*self._of_routes(table), *self._of_song(table.item), *self._of_user(table.user), *self._of_pair(table.user, table.item)]
+        columns = [*self._of_routes(table), *self._of_song(table.item), *self._of_listeners(table.user, table.item)]
         return np.stack([*columns, *self._of_parts(table)], dtype=np.float32, casting="same_kind")
 
     def matrix(self, table: CandidateTable) -> Floats:
@@ -92,40 +92,24 @@ class MergeFeatures:
             columns.append(place)
         return [column.astype(np.float32) for column in columns]
 
-    def _of_user(self, user: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
-        return [column[user] for column in self._users]
-
-    @cached_property
-    def _users(self) -> list[Floats]:
-        plays, n_users = self.snapshot.plays, self.snapshot.catalogue.n_users
-        n_plays = np.bincount(plays.user, minlength=n_users)
-        n_songs = np.bincount(self._songs_heard.key >> 32, minlength=n_users)
-        return [np.log1p(n_plays).astype(np.float32), (1 - n_songs / np.maximum(n_plays, 1)).astype(np.float32)]
-
-    def _of_pair(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
-        count, last, _ = self._songs_heard.of(user, item)
-        columns: list[npt.NDArray[np.floating]] = [np.log1p(count), np.log1p(last)]
+    def _of_listeners(self, user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> list[npt.NDArray[np.floating]]:
+        """What listeners have played, as traits of each and of each pair. Only the plays of those asked for are gone through."""
+        asked, place = np.unique(user, return_inverse=True)
+        plays = self.snapshot.plays_of(asked)
+        own = replace(plays, user=np.searchsorted(asked, plays.user).astype(np.int32))
+        at = place.astype(np.int32)
+        age = self.snapshot.age(own)
+        songs_heard = Heard.by(own, own.item, age, len(asked))
+        n_plays = np.bincount(own.user, minlength=len(asked))
+        n_songs = np.bincount(songs_heard.key >> 32, minlength=len(asked))
+        columns: list[npt.NDArray[np.floating]] = [np.log1p(n_plays)[at], (1 - n_songs / np.maximum(n_plays, 1))[at]]
+        count, last, _ = songs_heard.of(at, item)
+        columns += [np.log1p(count), np.log1p(last)]
         for relation in FACETS.values():
-            group = self._first_of[relation][item]
-            count, last, songs = self._facets_heard[relation].of(user, group)
-            size = self._size_of[relation][group]
-            columns += [np.log1p(count), np.log1p(last), songs / np.maximum(size, 1), np.log1p(songs)]
-        return [*columns, *self._own_sequence.columns(user, item)]
-
-    @cached_property
-    def _own_sequence(self) -> OwnSequence:
-        return OwnSequence.of(self.snapshot.plays, self.snapshot.catalogue.n_users)
-
-    @cached_property
-    def _songs_heard(self) -> Heard:
-        plays = self.snapshot.plays
-        return Heard.by(plays, plays.item, self.snapshot.age(plays), self.snapshot.catalogue.n_users)
-
-    @cached_property
-    def _facets_heard(self) -> dict[str, Heard]:
-        plays, age = self.snapshot.plays, self.snapshot.age(self.snapshot.plays)
-        groups = {relation: first[plays.item] for relation, first in self._first_of.items()}
-        return {relation: Heard.by(plays, group, age, self.snapshot.catalogue.n_users) for relation, group in groups.items()}
+            first = self._first_of[relation]
+            count, last, songs = Heard.by(own, first[own.item], age, len(asked)).of(at, first[item])
+            columns += [np.log1p(count), np.log1p(last), songs / np.maximum(self._size_of[relation][first[item]], 1), np.log1p(songs)]
+        return [*columns, *OwnSequence.of(own, len(asked)).columns(at, item)]
 
     def _facet(self, relation: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
         """Song and node of every fact of a relation."""

@@ -12,6 +12,7 @@ import polars as pl
 from etl.behaviours import PLAYED, POSITIVE
 from etl.catalogue import Catalogue
 from etl.domains import comment_sentiment
+from etl.event_rows import rows_by_user
 from etl.events import Events
 from graph.projection import Projection
 
@@ -57,6 +58,16 @@ class Snapshot:
     def plays(self) -> Events:
         """Plays of songs (each play once, whatever was derived from it), in time order."""
         return self.events.of(*PLAYED).of_songs(self.catalogue.n_songs).first_of_source()
+
+    @cached_property
+    def _plays_by_user(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        return rows_by_user(self.plays.user, self.catalogue.n_users)
+
+    def plays_of(self, users: npt.NDArray[np.int32]) -> Events:
+        """Plays of distinct `users`: those of the first in time order, then those of the second, and so on. Nobody else's are touched."""
+        rows, offsets = self._plays_by_user
+        first, n = offsets[users], offsets[users + 1] - offsets[users]
+        return self.plays.take(rows[np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())])
 
     @cached_property
     def released(self) -> npt.NDArray[np.bool_]:
