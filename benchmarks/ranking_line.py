@@ -36,7 +36,7 @@ from kg_recall.settings import CONFIG_NAME
 from ranking.domains import Domains
 from ranking.examples import exposure_examples
 from ranking.ftrl_ranker import FtrlRanker, FtrlRankerSettings
-from ranking.listening import NUMERIC, ListeningFeatures
+from ranking.listening import LISTENING, ListeningFeatures
 from ranking.ranker import Examples
 from ranking.registry import RANKERS
 from ranking.utility import TASKS
@@ -72,7 +72,7 @@ class Data:
     @property
     def is_new(self) -> npt.NDArray[np.bool_]:
         """`[n_test]` songs that their listener had not played before."""
-        return np.asarray(ListeningFeatures(self.now).of(self.test)[:, NUMERIC.index("song_plays")] == 0)
+        return np.asarray(ListeningFeatures(self.now).of(self.test)[:, LISTENING.index("song_plays")] == 0)
 
 
 def of_simulation(folder: Path, size: SimulationSettings) -> Data:

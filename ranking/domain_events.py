@@ -67,7 +67,7 @@ class DomainEvents:
     @cached_property
     def clock(self) -> OwnClock:
         """Time as decay counts it: of the acts that refuse nothing, so that no refusal ages another one."""
-        return OwnClock(self.snapshot, ~self.refused)
+        return OwnClock(self.snapshot, np.flatnonzero(~self.refused))
 
     def without_refusals(self) -> Snapshot:
         """The snapshot as it looks to who sees nothing of what was refused: counts, ages and positions of all else are the same."""

@@ -14,15 +14,16 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.errors import UserError
-from ranking.listening import NUMERIC, ListeningFeatures
+from ranking.fame import FAME, Fame
+from ranking.listening import LISTENING, ListeningFeatures
 from ranking.places import N_PLACES, place_codes
 from ranking.profile_masses import MASSES, ProfileMasses
 from ranking.ranker import Examples
 from ranking.reception import RECEPTION, Reception
 from recall.snapshot import SECONDS_PER_DAY, Snapshot
 
-COMPUTED: Final = (*NUMERIC, *MASSES, *RECEPTION)
-"""Numeric features that are counted from the log: listening, the user profile's masses, the song profile."""
+COMPUTED: Final = (*LISTENING, *FAME, *MASSES, *RECEPTION)
+"""Numeric features that are counted from the log: listening, the song's fame, the user profile's masses, the song profile."""
 CONTEXT: Final = ("scene", "hour", "weekday", "place")
 """Coded features of the moment."""
 CROSSES: Final = (
@@ -43,6 +44,8 @@ MAX_CATEGORIES: Final = 1_000
 """A profile column with more distinct texts than this is a name, not a category, and is left out."""
 CHUNK: Final = 262_144
 """Examples whose features are computed at a time: bounds memory."""
+FEW: Final = 1 / 8
+"""Listeners with at most this share of the events are few."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,9 @@ class Features:
 
     def __init__(self, schema: FeatureSchema, snapshot: Snapshot) -> None:
         self.schema = schema
-        self._counted = (ListeningFeatures(snapshot), ProfileMasses(snapshot), Reception(snapshot))
+        self._snapshot = snapshot
+        self._fame, self._reception = Fame(snapshot), Reception(snapshot)
+        self._of_all: tuple[ListeningFeatures, ProfileMasses] | None = None
         users = snapshot.catalogue.users
         self._profile_numbers = _numbers(users, schema.profile_numbers)
         self._profile_codes = _codes(users, schema.categories)
@@ -141,11 +146,26 @@ class Features:
         result = np.empty((len(examples), len(self.schema.numeric_names)), dtype=np.float32)
         for start in range(0, len(examples), CHUNK):
             part = examples.take(slice(start, start + CHUNK))
-            result[start : start + CHUNK, : len(COMPUTED)] = np.concatenate([group.of(part) for group in self._counted], axis=1)
+            result[start : start + CHUNK, : len(COMPUTED)] = self._computed(part)
         result[:, len(COMPUTED) :] = self._profile_numbers[examples.user]
         result -= np.array(self.schema.mean, dtype=np.float32)
         result /= np.array(self.schema.scale, dtype=np.float32)
         return np.nan_to_num(result, copy=False, nan=0.0) if fill else result
+
+    def _computed(self, examples: Examples) -> npt.NDArray[np.float32]:
+        """What is counted from the log, `[n, len(COMPUTED)]`."""
+        listening, masses = self._of_listeners(np.unique(examples.user))
+        return np.concatenate([group.of(examples) for group in (listening, self._fame, masses, self._reception)], axis=1)
+
+    def _of_listeners(self, users: npt.NDArray[np.int32]) -> tuple[ListeningFeatures, ProfileMasses]:
+        """Counts of these users' acts: of their own alone where they are few; once many are asked for, of everybody's, which are kept."""
+        if self._of_all is None:
+            rows = self._snapshot.rows_of(users)
+            if len(rows) <= FEW * len(self._snapshot.events):
+                rows = np.sort(rows)
+                return ListeningFeatures(self._snapshot, rows), ProfileMasses(self._snapshot, rows)
+            self._of_all = ListeningFeatures(self._snapshot), ProfileMasses(self._snapshot)
+        return self._of_all
 
     def codes(self, examples: Examples) -> npt.NDArray[np.int32]:
         """`[n, len(code_names)]` codes: the profile, then scene, hour and weekday (UTC) and place in the list; 0 is unknown."""

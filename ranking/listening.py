@@ -1,4 +1,4 @@
-"""Numeric features of listener and song as of any moment: one list, one code for training, evaluation and serving."""
+"""What a listener had done with a song and with others like it, as of any moment: one code for training, evaluation and serving."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from etl.behaviours import PLAYED, Behaviour
+from etl.behaviours import Behaviour
 from ranking.as_of import AsOfCounts, Past
 from ranking.facets import FACET_RELATIONS
+from ranking.fame import listened
 from ranking.ranker import Examples
 from ranking.song_rows import FacetRows, max_of
-from recall.snapshot import SECONDS_PER_DAY, Snapshot
+from recall.snapshot import Snapshot
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -20,48 +21,41 @@ Floats = npt.NDArray[np.float64]
 AFFINITIES: Final = ("artist", "album", "style", "language")
 """Facets through which a listener may know a song that is new to them."""
 
-NUMERIC: Final = (
+LISTENING: Final = (
     "activity",  # log of the listener's plays so far
     "song_plays",  # log of their plays of this song
     "song_recency",  # log of the hours (ordinal time: of their own plays) since the last of these
     "song_refusals",  # log of their skips, dislikes and blocks of it
     "song_exposures",  # log of how often it had been shown to them
     *(f"{facet}_{what}" for facet in AFFINITIES for what in ("plays", "recency", "refusals")),  # the same by facet; the best of several
-    "popularity",  # log of the song's share of all plays, over the even share
-    "trend",  # the same over the last week; off in ordinal time
-    "exposure_share",  # the same for exposures
 )
 """Names of the columns of `ListeningFeatures.of`, in order."""
 
 REFUSALS: Final = (Behaviour.SKIP, Behaviour.DISLIKE, Behaviour.BLOCK_SONG)
 NEVER: Final = float(np.log1p(10 * 365 * 24))
 """Recency where there is nothing to be recent: as if ten years ago."""
-TREND_SECONDS: Final = int(7 * SECONDS_PER_DAY)
 
 
 class ListeningFeatures:
-    """Answers `NUMERIC` for any examples on one snapshot. Nothing at or after an example's position has a part in its row."""
+    """Answers `LISTENING` for any examples on one snapshot. Nothing at or after an example's position has a part in its row."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, rows: Ints | None = None) -> None:
+        """From all events, or from those at `rows` (ascending): all of the listeners who will be asked for."""
         self._snapshot = snapshot
-        events, n_songs = snapshot.events, snapshot.catalogue.n_songs
-        of_song = events.item < n_songs
-        heard = np.flatnonzero(np.isin(events.behaviour, PLAYED) & of_song)
-        # What is derived from a play follows it and shares its source row: each play counts once.
-        heard = heard[np.concatenate(([True], events.source[heard][1:] != events.source[heard][:-1]))[: len(heard)]]
-        refused = np.flatnonzero(np.isin(events.behaviour, REFUSALS) & of_song)
-        exposed = np.flatnonzero((events.behaviour == Behaviour.EXPOSURE) & of_song)
+        at = np.arange(len(snapshot.events)) if rows is None else rows
+        events = snapshot.events if rows is None else snapshot.events.take(rows)
+        of_song = events.item < snapshot.catalogue.n_songs
+        heard = at[listened(events, snapshot.catalogue.n_songs)]
+        refused = at[np.isin(events.behaviour, REFUSALS) & of_song]
+        exposed = at[(events.behaviour == Behaviour.EXPOSURE) & of_song]
         self._facets = [_Affinity(snapshot, relation, heard, refused) for relation in map(FACET_RELATIONS.__getitem__, AFFINITIES)]
-        self._activity = self._count(events.user[heard], heard)
-        self._plays = self._count(events.item[heard], heard)
-        self._exposures = self._count(events.item[exposed], exposed)
-        self._all_plays, self._all_exposures = (self._count(np.zeros_like(rows), rows) for rows in (heard, exposed))
+        self._activity = self._count(snapshot.events.user[heard], heard)
         self._own_plays, self._own_refusals, self._own_exposures = (
-            self._count(self._pair(events.user[rows], events.item[rows]), rows) for rows in (heard, refused, exposed)
+            self._count(self._pair(snapshot.events.user[rows], snapshot.events.item[rows]), rows) for rows in (heard, refused, exposed)
         )
 
     def of(self, examples: Examples) -> npt.NDArray[np.float32]:
-        """`[n, len(NUMERIC)]` raw features of the examples `[n]`."""
+        """`[n, len(LISTENING)]` raw features of the examples `[n]`."""
         user, item, before = examples.user.astype(np.int64), examples.item.astype(np.int64), examples.position
         pair = self._pair(user, item)
         own = self._own_plays.before(pair, before)
@@ -75,27 +69,7 @@ class ListeningFeatures:
         for facet in self._facets:
             plays, refusals = facet.before(user, item, before)
             columns += [np.log1p(plays.total), self._recency(plays, examples), np.log1p(refusals)]
-        return np.stack(columns + self._fame(item, examples), axis=1).astype(np.float32)
-
-    def _fame(self, item: Ints, examples: Examples) -> list[Floats]:
-        """Popularity, trend and exposure share of the songs at the examples' moments."""
-        before = examples.position
-        plays, all_plays = self._song_and_all(self._plays, self._all_plays, item, before)
-        shown = self._lift(*self._song_and_all(self._exposures, self._all_exposures, item, before))
-        if self._snapshot.ordinal:
-            return [self._lift(plays, all_plays), np.zeros(len(item)), shown]
-        week_ago = np.minimum(np.searchsorted(self._snapshot.events.ts, examples.ts - TREND_SECONDS), before)
-        earlier, all_earlier = self._song_and_all(self._plays, self._all_plays, item, week_ago)
-        return [self._lift(plays, all_plays), self._lift(plays - earlier, all_plays - all_earlier), shown]
-
-    @staticmethod
-    def _song_and_all(of_song: AsOfCounts, of_all: AsOfCounts, item: Ints, before: Ints) -> tuple[Floats, Floats]:
-        return of_song.before(item, before).total, of_all.before(np.zeros_like(item), before).total
-
-    def _lift(self, count: Floats, of_all: Floats) -> Floats:
-        """Log of a song's share over the even share, smoothed by one count a song."""
-        n_songs = max(self._snapshot.catalogue.n_songs, 1)
-        return np.log((count + 1.0) * n_songs / (of_all + n_songs))
+        return np.stack(columns, axis=1).astype(np.float32)
 
     def _recency(self, past: Past, examples: Examples) -> Floats:
         """Log of the age of the latest event: hours, or the listener's own plays since then where time is ordinal."""

@@ -12,13 +12,12 @@ from recall.snapshot import Snapshot
 class OwnClock:
     """What a listener's clock shows at any moment of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, ticks: npt.NDArray[np.bool_]) -> None:
-        """`ticks` `[n_events]` marks what moves the clock in ordinal time; what is derived from an event counts with it."""
+    def __init__(self, snapshot: Snapshot, ticks: npt.NDArray[np.integer]) -> None:
+        """`ticks` are the rows (ascending) of what moves the clock in ordinal time; what is derived from an event counts with it."""
         self._events = snapshot.events
         self._own: AsOfCounts | None = None
         if snapshot.ordinal:
-            rows = np.flatnonzero(ticks)
-            rows = rows[np.diff(self._events.source[rows], prepend=-1) != 0]
+            rows = ticks[np.diff(self._events.source[ticks], prepend=-1) != 0]
             self._own = AsOfCounts.of(self._events.user[rows].astype(np.int64), rows.astype(np.int64), np.ones(len(rows)))
 
     def of(self, user: npt.NDArray[np.integer], position: npt.NDArray[np.integer], ts: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

@@ -48,12 +48,15 @@ class _Acts(NamedTuple):
 class ProfileMasses:
     """Answers `MASSES` for any examples on one snapshot. Nothing at or after an example's position has a part in its row."""
 
-    def __init__(self, snapshot: Snapshot, rules: ProfileRules = DEFAULT_RULES) -> None:
-        self._clock = OwnClock(snapshot, snapshot.events.behaviour >= 0)
+    def __init__(self, snapshot: Snapshot, rows: Ints | None = None, rules: ProfileRules = DEFAULT_RULES) -> None:
+        """From all events, or from those at `rows` (ascending): all of the listeners who will be asked for."""
+        rows = np.arange(len(snapshot.events)) if rows is None else rows
+        self._clock = OwnClock(snapshot, rows[snapshot.events.behaviour[rows] >= 0])
         self._half_life = np.array([rules.half_life(ordinal=snapshot.ordinal)])
         self._n_songs = max(snapshot.catalogue.n_songs, 1)
         self._facets = [FacetRows.of(snapshot.projection, relation) for relation in FACET_RELATIONS.values()]
-        acts = [self._acts(snapshot, sign * _signals(snapshot, rules)) for sign in (1, -1)]
+        signals = _signals(snapshot, rows, rules)
+        acts = [self._acts(snapshot, rows, sign * signals) for sign in (1, -1)]
         self._total = [self._mass(one.user, one, np.arange(len(one.row))) for one in acts]
         self._song = [self._of_songs(one) for one in acts]
         self._of_facet = [
@@ -73,12 +76,13 @@ class ProfileMasses:
             columns += [max_of(mass.before(keys, before[owner], clock[owner])[:, 0], owner, len(item), 0.0) for mass in masses]
         return np.log1p(np.stack(columns, axis=1)).astype(np.float32)
 
-    def _acts(self, snapshot: Snapshot, signal: Floats) -> _Acts:
+    def _acts(self, snapshot: Snapshot, rows: Ints, signal: Floats) -> _Acts:
         events = snapshot.events
-        is_song = events.item < snapshot.catalogue.n_songs
-        row = np.flatnonzero((signal > 0) & (is_song | (events.behaviour == Behaviour.BLOCK_ARTIST))).astype(np.int64)
+        is_song = events.item[rows] < snapshot.catalogue.n_songs
+        counts = np.flatnonzero((signal > 0) & (is_song | (events.behaviour[rows] == Behaviour.BLOCK_ARTIST)))
+        row = rows[counts]
         user, item = events.user[row].astype(np.int64), events.item[row].astype(np.int64)
-        return _Acts(row, user, item, self._clock.of(user, row + 1, events.ts[row]), signal[row], is_song[row])
+        return _Acts(row, user, item, self._clock.of(user, row + 1, events.ts[row]), signal[counts], is_song[counts])
 
     def _of_songs(self, acts: _Acts) -> DecayedMass:
         of = np.flatnonzero(acts.is_song)
@@ -100,8 +104,8 @@ class ProfileMasses:
         return DecayedMass.of(keys, acts.row[of], acts.clock[of], acts.mass[of], self._half_life)
 
 
-def _signals(snapshot: Snapshot, rules: ProfileRules) -> Floats:
-    """`[n_events]` signed mass of each event; hidden ones (a behaviour below 0) have none."""
-    events = snapshot.events
-    result: Floats = np.where(events.behaviour >= 0, rules.signals(events, snapshot.sentiment()), 0.0)
+def _signals(snapshot: Snapshot, rows: Ints, rules: ProfileRules) -> Floats:
+    """`[n]` signed mass of the events at `rows`; hidden ones (a behaviour below 0) have none."""
+    events = snapshot.events.take(rows)
+    result: Floats = np.where(events.behaviour >= 0, rules.signals(events, snapshot.sentiment(rows)), 0.0)
     return result

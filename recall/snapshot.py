@@ -40,13 +40,18 @@ class Snapshot:
     comments: pl.DataFrame | None = None
     """`user, item` (ids), `ts`, `sentiment` in [-1, 1] of judged comments, where the source has them: `Lake.comments`."""
 
-    def sentiment(self) -> npt.NDArray[np.float32]:
-        """`[n_events]` sentiment of comments, NaN for other events and for what nobody has judged.
+    def sentiment(self, rows: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
+        """Sentiment of comments among the events at `rows`, `[n]`; NaN for other events and for what nobody has judged.
 
         Only comments that are among the events count: what was said after the snapshot's moment is not.
         """
         if self.comments is None or "sentiment" not in self.comments.columns:
-            return np.full(len(self.events), np.nan, dtype=np.float32)
+            return np.full(len(self.events.user[rows]), np.nan, dtype=np.float32)
+        return self._sentiment[rows]
+
+    @cached_property
+    def _sentiment(self) -> npt.NDArray[np.float32]:
+        assert self.comments is not None
         return comment_sentiment(self.events, self.comments)
 
     @cached_property
@@ -57,17 +62,24 @@ class Snapshot:
     @cached_property
     def plays(self) -> Events:
         """Plays of songs (each play once, whatever was derived from it), in time order."""
-        return self.events.of(*PLAYED).of_songs(self.catalogue.n_songs).first_of_source()
+        return self._plays_among(self.events)
 
     @cached_property
-    def _plays_by_user(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        return rows_by_user(self.plays.user, self.catalogue.n_users)
+    def _rows_by_user(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        return rows_by_user(self.events.user, self.catalogue.n_users)
+
+    def rows_of(self, users: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Rows of the events of distinct `users`: those of the first in time order, then those of the second, and so on."""
+        rows, offsets = self._rows_by_user
+        first, n = offsets[users], offsets[users + 1] - offsets[users]
+        return np.asarray(rows[np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())])
 
     def plays_of(self, users: npt.NDArray[np.int32]) -> Events:
-        """Plays of distinct `users`: those of the first in time order, then those of the second, and so on. Nobody else's are touched."""
-        rows, offsets = self._plays_by_user
-        first, n = offsets[users], offsets[users + 1] - offsets[users]
-        return self.plays.take(rows[np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())])
+        """Plays of distinct `users`, in the order of `rows_of`: nobody else's are touched."""
+        return self._plays_among(self.events.take(self.rows_of(users)))
+
+    def _plays_among(self, events: Events) -> Events:
+        return events.of(*PLAYED).of_songs(self.catalogue.n_songs).first_of_source()
 
     @cached_property
     def released(self) -> npt.NDArray[np.bool_]:

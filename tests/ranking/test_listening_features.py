@@ -14,8 +14,10 @@ from graph.projection import Projection
 from ranking.as_of import AsOfCounts
 from ranking.examples import examples_at_now, exposure_examples
 from ranking.facets import FacetVocabulary, song_facets
+from ranking.fame import FAME, Fame
 from ranking.features import COMPUTED, Features, FeatureSchema
-from ranking.listening import NEVER, NUMERIC, ListeningFeatures
+from ranking.listening import LISTENING, NEVER, ListeningFeatures
+from ranking.profile_masses import ProfileMasses
 from ranking.ranker import Examples
 from recall.snapshot import Snapshot
 
@@ -75,10 +77,10 @@ def direct(snapshot: Snapshot, examples: Examples, row: int) -> dict[str, float]
 def test_features_against_a_scan_of_the_log() -> None:
     snapshot = service(n_users=6, n_exposures=400)
     examples = some_examples(snapshot, 60)
-    found = ListeningFeatures(snapshot).of(examples)
+    found = np.concatenate((ListeningFeatures(snapshot).of(examples), Fame(snapshot).of(examples)), axis=1)
     for row in range(len(examples)):
         for name, value in direct(snapshot, examples, row).items():
-            assert found[row, NUMERIC.index(name)] == pytest.approx(value, abs=1e-4), name
+            assert found[row, (*LISTENING, *FAME).index(name)] == pytest.approx(value, abs=1e-4), name
 
 
 def test_refusals_count_by_song_and_facet() -> None:
@@ -87,8 +89,8 @@ def test_refusals_count_by_song_and_facet() -> None:
     events = events_of([0, 0, 0], [3, 3 + N_ARTISTS, 3], behaviours, [1, 2, 3])
     snapshot = Snapshot(known, events, projection, now=10)
     found = ListeningFeatures(snapshot).of(examples_at_now(snapshot, np.array([0, 1]), np.array([3, 3])))
-    assert np.expm1(found[:, NUMERIC.index("song_refusals")]) == pytest.approx([1, 0])
-    assert np.expm1(found[:, NUMERIC.index("artist_refusals")]) == pytest.approx([2, 0])
+    assert np.expm1(found[:, LISTENING.index("song_refusals")]) == pytest.approx([1, 0])
+    assert np.expm1(found[:, LISTENING.index("artist_refusals")]) == pytest.approx([2, 0])
 
 
 def test_a_song_of_several_artists_takes_the_best_known_one() -> None:
@@ -100,8 +102,8 @@ def test_a_song_of_several_artists_takes_the_best_known_one() -> None:
     # Two plays of artist 1 (song 9), then one of artist 0 (song 8); song 0 is by both.
     snapshot = Snapshot(known, events_of([0] * 3, [9, 9, 8], [Behaviour.PLAY] * 3, [0, 0, 3_600]), projection, now=3_600)
     found = ListeningFeatures(snapshot).of(examples_at_now(snapshot, np.array([0]), np.array([0])))[0]
-    assert np.expm1(found[NUMERIC.index("artist_plays")]) == pytest.approx(2)
-    assert found[NUMERIC.index("artist_recency")] == pytest.approx(0)
+    assert np.expm1(found[LISTENING.index("artist_plays")]) == pytest.approx(2)
+    assert found[LISTENING.index("artist_recency")] == pytest.approx(0)
 
 
 def test_ordinal_recency_counts_the_listeners_own_plays_and_no_clock_enters() -> None:
@@ -110,8 +112,8 @@ def test_ordinal_recency_counts_the_listeners_own_plays_and_no_clock_enters() ->
     snapshot = Snapshot(known, events, projection, now=10**9, ordinal=True)
     examples = examples_at_now(snapshot, np.array([0, 0, 1]), np.array([5, 7, 5]))
     found = ListeningFeatures(snapshot).of(examples)
-    assert np.expm1(found[:, NUMERIC.index("song_recency")]) == pytest.approx([2, 0, 0])
-    assert (found[:, NUMERIC.index("trend")] == 0).all()
+    assert np.expm1(found[:, LISTENING.index("song_recency")]) == pytest.approx([2, 0, 0])
+    assert (Fame(snapshot).of(examples)[:, FAME.index("trend")] == 0).all()
     schema, features = FeatureSchema.fit(snapshot, examples)
     codes = features.codes(examples)
     assert (codes[:, schema.code_names.index("hour")] == 0).all()
@@ -129,6 +131,19 @@ def test_what_comes_later_changes_no_feature_of_an_earlier_example(cut: int, see
     schema, features = FeatureSchema.fit(early, examples)
     assert np.array_equal(features.numeric(examples), Features(schema, whole).numeric(examples))
     assert np.array_equal(features.codes(examples), Features(schema, whole).codes(examples))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 5), asked=st.sets(st.integers(0, 11), min_size=1, max_size=3), ordinal=st.booleans())
+def test_features_of_a_few_listeners_are_those_counted_over_everybody(seed: int, asked: set[int], ordinal: bool) -> None:
+    snapshot = dataclasses.replace(service(n_users=12, n_exposures=400, seed=seed), ordinal=ordinal)
+    examples = some_examples(snapshot, 300, seed)
+    schema, features = FeatureSchema.fit(snapshot, examples)  # asks for everybody
+    theirs = examples.take(np.isin(examples.user, list(asked)))
+    rows = np.sort(snapshot.rows_of(np.array(sorted(asked), dtype=np.int32)))
+    for kind in (ListeningFeatures, ProfileMasses):
+        assert np.array_equal(kind(snapshot, rows).of(theirs), kind(snapshot).of(theirs))
+    assert np.array_equal(Features(schema, snapshot).numeric(theirs), features.numeric(theirs))
 
 
 def test_the_schema_codes_profiles_and_context(tmp_path: Path) -> None:
