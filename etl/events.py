@@ -44,6 +44,8 @@ class Events:
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Events:
         """Events at `rows` (mask, indices or slice), in that order."""
+        if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            rows = np.flatnonzero(rows)  # a mask would be gone through again for every column
         return Events(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def of(self, *behaviours: Behaviour) -> Events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from scipy.sparse import csr_array
 
 from etl.behaviours import NEGATIVE, PLAYED, Behaviour
 from etl.errors import UserError
+from etl.event_rows import compiled, rows_by_user
 from etl.events import Events
 from recall.histories import half_life_decay, user_song
 from recall.snapshot import Snapshot
@@ -50,8 +52,20 @@ def listeners(snapshot: Snapshot) -> npt.NDArray[np.int64]:
     """How many users ever played each song, or met another entity with any behaviour but exposure, `[n_nodes]`."""
     events, n_songs, n_nodes = snapshot.events, snapshot.catalogue.n_songs, snapshot.projection.n_nodes
     met = np.isin(events.behaviour, PLAYED) | ((events.item >= n_songs) & (events.behaviour != Behaviour.EXPOSURE))
-    pairs = np.unique(events.user[met].astype(np.int64) * n_nodes + events.item[met])
-    return np.bincount(pairs % n_nodes, minlength=n_nodes)
+    user = events.user[met]
+    rows, _ = rows_by_user(user, snapshot.catalogue.n_users)
+    return np.asarray(_distinct_users(user[rows], events.item[met][rows], n_nodes))
+
+
+@compiled
+def _distinct_users(user: Any, node: Any, n_nodes: int) -> Any:
+    """Distinct users of each node `[n_nodes]`, from pairs `[n]` that come grouped by user."""
+    count, latest = np.zeros(n_nodes, np.int64), np.full(n_nodes, -1, np.int64)
+    for i in range(len(user)):
+        if latest[node[i]] != user[i]:
+            latest[node[i]] = user[i]
+            count[node[i]] += 1
+    return count
 
 
 def check_above_zero(settings: object, section: str, *names: str) -> None:
