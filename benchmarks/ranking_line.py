@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from ranking_line_page import page
+from ranking_line_page import REAL, page
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from simulated_service import bring_to, simulated
@@ -43,7 +43,6 @@ from ranking.utility import TASKS
 from recall.snapshot import Snapshot
 
 PRESETS: Final = ("default", "kg-strong", "drift")
-REAL: Final = "cm100k"
 HELD_RATINGS: Final = 15
 """Of each of the people of cm100k: so many last ratings are the test, and so many before them the validation."""
 

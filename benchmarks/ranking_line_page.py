@@ -15,6 +15,8 @@ from user_bootstrap import METRICS, Scored, user_weights
 from etl.simulation.settings import SimulationSettings
 
 N_DRAWS: Final = 500
+REAL: Final = "cm100k"
+"""The same listeners under every seed, so they are drawn alike."""
 TITLES: Final = {"auc": "AUC", "gauc": "gAUC", "log_loss": "log loss", "calibration": "calibration error"}
 COSTS: Final = ("parameters", "epochs", "fit_seconds", "trained_per_second", "scored_per_second")
 BESIDE: Final = ("online",)
@@ -43,7 +45,7 @@ class Cells:
             asked: Any = np.load(self.folder / f"{preset}-{seed}.npz")
             rows = np.flatnonzero(asked["is_new"]) if part == "new" else np.arange(len(asked["user"]))
             _, user = np.unique(asked["user"][rows], return_inverse=True)
-            weights = user_weights(int(user.max()) + 1, N_DRAWS, seed)
+            weights = user_weights(int(user.max()) + 1, N_DRAWS, 0 if preset == REAL else seed)
             for name in names:
                 logit = np.load(self.folder / f"{preset}-{seed}-{name}.npy")[rows]
                 for metric, values in Scored(user, asked["label"][rows], logit).all(weights).items():
@@ -72,7 +74,7 @@ def page(folder: Path, presets: Sequence[str], seeds: Sequence[int], names: Sequ
         f"--users {size.n_users} --days {size.n_days}`",
         "",
         f"Simulated services of {size.n_songs:,} songs, {size.n_users:,} listeners and {size.n_days} days, a service for each seed, cut by",
-        "time; `cm100k` is ratings of songs drawn at random, each person's last ones held out. Everything is scored as in serving: without",
+        f"time; `{REAL}` is ratings of songs drawn at random, each person's last ones held out. All is scored as in serving: without",
         f"its place in the list. Intervals are 95 %, by {N_DRAWS} resamples of the listeners of each service, averaged over the seeds as",
         "the values are; a calibration error grows with the noise of a resample, so its interval leans upwards. A step is *held* where the",
         "interval of its gain in gAUC over the step before is above 0, *the contrary* where below. `online` (FTRL without crosses) stands",

@@ -181,7 +181,7 @@ def _optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.opti
     dense, sparse = _dense(model), _sparse(model)
     found: list[torch.optim.Optimizer] = []
     if dense:
-        found.append(torch.optim.AdamW(dense, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True))
+        found.append(torch.optim.AdamW(dense, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True))
     if sparse:
         found.append(torch.optim.SparseAdam(sparse, lr=settings.learning_rate))
     return found

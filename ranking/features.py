@@ -155,7 +155,17 @@ class Features:
     def _computed(self, examples: Examples) -> npt.NDArray[np.float32]:
         """What is counted from the log, `[n, len(COMPUTED)]`."""
         listening, masses = self._of_listeners(np.unique(examples.user))
-        return np.concatenate([group.of(examples) for group in (listening, self._fame, masses, self._reception)], axis=1)
+        fame, reception = self._of_songs(examples)
+        return np.concatenate((listening.of(examples), fame, masses.of(examples), reception), axis=1)
+
+    def _of_songs(self, examples: Examples) -> list[npt.NDArray[np.float32]]:
+        """Fame and reception `[n, …]`. Examples of one moment, as all are in serving, look each song up once."""
+        groups = self._fame, self._reception
+        if len(examples) and (examples.position == examples.position[0]).all() and (examples.ts == examples.ts[0]).all():
+            _, row, place = np.unique(examples.item, return_index=True, return_inverse=True)
+            once = examples.take(row)
+            return [group.of(once)[place] for group in groups]
+        return [group.of(examples) for group in groups]
 
     def _of_listeners(self, users: npt.NDArray[np.int32]) -> tuple[ListeningFeatures, ProfileMasses]:
         """Counts of these users' acts: of their own alone where they are few; once many are asked for, of everybody's, which are kept."""

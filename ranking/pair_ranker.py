@@ -29,5 +29,5 @@ class PairRanker(DeepRanker):
 
     def _penalty(self, batch: Any, occurrences: Tensor) -> Tensor:
         # Songs' and listeners' ids together: each look-up in the table costs a gradient as large as the table.
-        penalty: Tensor = self._network.penalty_of(torch.unique(torch.cat((batch.facets.codes, batch.user))), occurrences)
+        penalty: Tensor = self._network.penalty_of(torch.cat((batch.facets.codes, batch.user)), occurrences)
         return penalty

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ranking.activation_unit import Dice
+from ranking.bag_kernels import bag_sums
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,22 @@ class SongNetwork(nn.Module):
 
     def songs(self, given: Tensor, facets: Bag) -> Tensor:
         """Vectors `[u, width]`: what the shared encoder says, adapted, plus the song's own id and facets as this task sees them."""
-        own: Tensor = self.facet(facets.codes, facets.offsets, per_sample_weights=facets.weights)
+        table = self.facet.weight
+        if table.dtype == torch.float32:  # checks of gradients are in double precision
+            own = bag_sums(table, facets.codes, facets.offsets, facets.weights)
+        else:
+            own = self.facet(facets.codes, facets.offsets, per_sample_weights=facets.weights)
         return own if self.adapter is None else own + self.adapter(given)
 
     def id_penalty(self, facets: Bag, occurrences: Tensor) -> Tensor:
         """Mini-batch-aware L2 (Zhou et al., KDD 2018, section 5.2): squared norms of the ids of a batch over their `occurrences`."""
-        return self.penalty_of(torch.unique(facets.codes), occurrences)
+        return self.penalty_of(facets.codes, occurrences)
 
     def penalty_of(self, codes: Tensor, occurrences: Tensor) -> Tensor:
-        """The same of distinct ids."""
+        """The same of codes, each of which counts once."""
+        met = torch.zeros(len(occurrences), dtype=torch.bool)
+        met[codes] = True
+        codes = met.nonzero().squeeze(1)
         return (self.facet.weight.index_select(0, codes).square().sum(1) / occurrences.index_select(0, codes)).sum()
 
 
