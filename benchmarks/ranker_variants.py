@@ -178,8 +178,14 @@ def _beside(cells: Path, preset: str, seeds: Sequence[int], names: Sequence[str]
     keys = list(of[names[0]][0])
     lines = ["| variant | " + " | ".join(key.replace("_", " ") for key in keys) + " |", "|---|" + "---|" * len(keys)]
     for name in names:
-        lines.append(f"| {name} | " + " | ".join(f"{np.mean([cell[key] for cell in of[name]]):,.1f}" for key in keys) + " |")
+        lines.append(f"| {name} | " + " | ".join(_number(float(np.mean([cell[key] for cell in of[name]]))) for key in keys) + " |")
     return lines
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:,.1f}"
 
 
 def _span(values: Floats, sign: bool = False) -> str:
